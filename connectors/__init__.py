@@ -1,0 +1,1 @@
+"""How the hub reaches outside systems; knows nothing of `hub`."""

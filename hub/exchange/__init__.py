@@ -1,0 +1,1 @@
+"""What leaves the hub: versions of products, extracts, packs, grants, signatures and receipts."""

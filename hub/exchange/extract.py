@@ -1,0 +1,214 @@
+"""Extracts: one product's rows of one division as a file, scoped, audited."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from hub.context import Hub
+from hub.contracts import ProductContract
+from hub.engine import Engine
+from hub.errors import ScopeError, StopError
+from hub.exchange.grants import Grant
+from hub.exchange.readable import product_table, readable, write_xlsx
+from hub.exchange.versions import ProductVersion, newest_version
+
+__all__ = ["FORMATS", "count_rows", "extract"]
+
+
+def count_rows(hub: Hub, product: str, division: str) -> int:
+    """How many rows of a product lie in a division."""
+    contract, version = _published(hub, product)
+    with hub.engine() as engine:
+        table = _scoped(hub, engine, contract, version, division)
+        return int(table.count().to_pyarrow().as_py())
+
+
+def extract(
+    hub: Hub,
+    product: str,
+    division: str,
+    format: str,
+    output: Path,
+    actor: str,
+    purpose: str = "",
+    grant: Grant | None = None,
+) -> int:
+    """Write a product's rows of a division and everything below it into a file; return how many there are.
+
+    CSV and XLSX are for people (Chinese headers, titles in place of codes); Parquet, JSON lines and GeoJSON are for
+    programs (the contract's names and codes).
+
+    Args:
+        hub: The opened hub.
+        product: Name of a published product.
+        division: A division's code, from the province's 2 digits to a village's 12.
+        format: One of `FORMATS`.
+        output: The file; it appears whole or not at all.
+        actor: Who reads, for the audit record.
+        purpose: What for.
+        grant: By what right; None for the hub's own operators at the command line.
+
+    Raises:
+        ScopeError: The grant does not cover the product or the division, or the division is not this hub's.
+        StopError: The product is unknown or unpublished, or the format does not fit it.
+    """
+    if format not in FORMATS:
+        raise StopError("extract", f"format {format!r}", ", ".join(FORMATS), "choose one of these")
+    contract, version = _published(hub, product)
+    if grant is not None and not grant.covers(product, division):
+        hub.ledger.audit("extract_refused", actor, {"product": product, "division": division, "grant": grant.id})
+        raise ScopeError("extract", "a product or division outside the grant", "what the grant names", "ask for a grant")
+    with hub.engine() as engine, tempfile.TemporaryDirectory(dir=_folder(output)) as scratch:
+        table = _scoped(hub, engine, contract, version, division)
+        job = _Job(hub, contract, version, division, table, Path(scratch) / output.name)
+        rows = FORMATS[format](job)
+        digest = hashlib.sha256(job.path.read_bytes()).hexdigest()
+        job.path.chmod(0o600)
+        job.path.replace(output)
+    details = {
+        "product": product,
+        "version": version.version,
+        "release": version.release_number,
+        "division": division,
+        "format": format,
+        "columns": [column.name for column in contract.columns],
+        "rows": rows,
+        "file_sha256": digest,
+        "purpose": purpose or (grant.purpose if grant else ""),
+        "grant": grant.id if grant else None,
+    }
+    hub.ledger.audit("extract", actor, details)
+    return rows
+
+
+@dataclass(frozen=True)
+class _Job:
+    hub: Hub
+    product: ProductContract
+    version: ProductVersion
+    division: str
+    table: ibis.Table
+    path: Path
+
+    def for_people(self) -> pa.RecordBatchReader:
+        return readable(self.table, self.product, self.hub.contracts.codelists).to_pyarrow_batches(chunk_size=8_192)
+
+    def for_programs(self) -> pa.RecordBatchReader:
+        return self.table.to_pyarrow_batches(chunk_size=65_536)
+
+    def caption(self) -> str:
+        name = self.hub.contracts.codelists["division"].titles.get(self.division.ljust(12, "0"), self.division)
+        use = self.product.sharing["condition"]
+        return f"{name} {self.product.title} · 数据日期 {self.version.as_of_date} · 第{self.version.release_number}期 · {use}"
+
+
+def _folder(output: Path) -> Path:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return output.parent
+
+
+def _published(hub: Hub, product: str) -> tuple[ProductContract, ProductVersion]:
+    contract = hub.contracts.products.get(product)
+    if contract is None:
+        raise StopError("extract", f"product {product!r}", ", ".join(hub.contracts.products), "choose one of these")
+    version = newest_version(hub, product)
+    if version is None:
+        raise StopError(f"product {product}", "not published yet", "a published product", "run `hub run` first")
+    return contract, version
+
+
+def _scoped(
+    hub: Hub, engine: Engine, contract: ProductContract, version: ProductVersion, division: str
+) -> ibis.Table:
+    own = hub.settings.division
+    full = division.ljust(12, "0")
+    known = bool(re.fullmatch(r"\d{2,12}", division)) and full in hub.contracts.codelists["division"].titles
+    head = re.sub(r"^(\d{2}|\d{4}|\d{6}|\d{9})0+$", r"\1", division) if known else division
+    if not known or not (head.startswith(own) or own.startswith(head)):
+        raise ScopeError(
+            "extract", f"division {division!r}", f"a division code inside {own}", "look it up in the list of divisions"
+        )
+    table = product_table(engine, hub.lake, contract, version.version)
+    inside = table.filter(table[contract.scope_column].startswith(head))
+    return inside.order_by([column.name for column in contract.columns])
+
+
+def _write_csv(job: _Job) -> int:
+    rows = 0
+    reader = job.for_people()
+    with job.path.open("wb") as file:
+        file.write("\ufeff".encode())
+        with csv.CSVWriter(file, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+    return rows
+
+
+def _write_xlsx(job: _Job) -> int:
+    return write_xlsx(job.for_people(), job.product, job.caption(), job.path)
+
+
+def _write_parquet(job: _Job) -> int:
+    rows = 0
+    with pq.ParquetWriter(job.path, job.product.arrow_schema, compression="zstd") as writer:
+        for batch in job.for_programs().cast(job.product.arrow_schema):
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+def _write_jsonl(job: _Job) -> int:
+    rows = 0
+    with job.path.open("w", encoding="utf-8") as file:
+        for batch in job.for_programs():
+            for row in batch.to_pylist():
+                file.write(json.dumps(row, ensure_ascii=False, default=str) + os.linesep)
+                rows += 1
+    return rows
+
+
+def _write_geojson(job: _Job) -> int:
+    """Points by `longitude` and `latitude`, RFC 7946; only products that have both."""
+    if not {"longitude", "latitude"} <= set(job.product.by_name):
+        raise StopError(
+            f"product {job.product.name}", "no coordinates", "a product with longitude and latitude", "take another format"
+        )
+    rows = 0
+    with job.path.open("w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection", "features": [\n')
+        for batch in job.for_programs():
+            for row in batch.to_pylist():
+                file.write((",\n" if rows else "") + json.dumps(_feature(row), ensure_ascii=False, default=str))
+                rows += 1
+        file.write("\n]}\n")
+    return rows
+
+
+def _feature(row: dict[str, Any]) -> dict[str, Any]:
+    longitude, latitude = row.pop("longitude"), row.pop("latitude")
+    point = None if longitude is None or latitude is None else {"type": "Point", "coordinates": [longitude, latitude]}
+    return {"type": "Feature", "geometry": point, "properties": row}
+
+
+FORMATS: Mapping[str, Callable[[_Job], int]] = {
+    "csv": _write_csv,
+    "xlsx": _write_xlsx,
+    "parquet": _write_parquet,
+    "geojson": _write_geojson,
+    "jsonl": _write_jsonl,
+}
+"""Format -> what writes it."""

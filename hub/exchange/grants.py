@@ -1,0 +1,190 @@
+"""Grants: a named operator may read one division's part of named products, for a purpose, until a day."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hub.context import Hub
+from hub.errors import ScopeError, StopError
+from hub.ledger import now
+from hub.ledger.models import GrantRow
+
+__all__ = ["Grant", "create_grant", "grant_in_force", "list_grants", "revoke_grant", "sign_in"]
+
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that reads like something else
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Who may read what.
+
+    Attributes:
+        holder: The unit that answers for it: a town or street office, a department.
+        operator: The person or post that signs in.
+        division_code: A village's 12 digits, or the head of a higher division's code without its zeros.
+        products: Names of the products it covers.
+        purpose: What the data is for; recorded with every use.
+    """
+
+    id: str
+    holder: str
+    operator: str
+    division_code: str
+    products: tuple[str, ...]
+    purpose: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    is_demo: bool
+
+    def covers(self, product: str, division: str) -> bool:
+        """Whether a product's rows of a division lie inside the grant."""
+        return product in self.products and _head(division).startswith(self.division_code)
+
+
+def _head(division: str) -> str:
+    """A division's digits without the zeros that only fill up: 320305005000 -> 320305005."""
+    for length in (2, 4, 6, 9):
+        if division[length:] and not division[length:].strip("0"):
+            return division[:length]
+    return division
+
+
+def create_grant(
+    hub: Hub,
+    *,
+    holder: str,
+    operator: str,
+    division: str,
+    purpose: str,
+    days: int = 365,
+    products: tuple[str, ...] | None = None,
+    demo: bool = False,
+) -> tuple[Grant, str]:
+    """Make a grant and return it with its access code, which is shown this once and kept as a salted hash.
+
+    Raises:
+        StopError: The division or a product is unknown, the purpose is empty, or the operator has a grant in force.
+    """
+    village_products = tuple(p.name for p in hub.contracts.products.values() if p.subscriber_kind == "village")
+    chosen = products or village_products
+    faults = _faults(hub, operator, division, purpose, days, chosen)
+    if faults:
+        raise StopError(
+            where="grant", came="; ".join(faults), allowed="see `hub grant create --help`", do="correct it and ask again"
+        )
+    code = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    salt = secrets.token_bytes(16)
+    row = GrantRow(
+        id=secrets.token_hex(8),
+        holder=holder,
+        operator=operator,
+        division_code=_head(division),
+        products={"names": list(chosen)},
+        purpose=purpose,
+        created_at=now(),
+        expires_at=now() + timedelta(days=days),
+        revoked_at=None,
+        salt=salt,
+        code_hash=_hash(code, salt),
+        is_demo=demo,
+    )
+    with Session(hub.database, expire_on_commit=False) as session, session.begin():
+        if demo:
+            for old in session.scalars(select(GrantRow).where(GrantRow.operator == operator, GrantRow.is_demo)):
+                old.revoked_at = old.revoked_at or now()
+        session.add(row)
+    grant = _grant(row)
+    hub.ledger.audit("grant_created", holder, {"grant": grant.id, "division": grant.division_code, "days": days})
+    return grant, code
+
+
+def _faults(hub: Hub, operator: str, division: str, purpose: str, days: int, products: tuple[str, ...]) -> list[str]:
+    faults = []
+    full = division.ljust(12, "0")
+    if not re.fullmatch(r"\d{2,12}", division) or full not in hub.contracts.codelists["division"].titles:
+        faults.append(f"division {division!r} is not in the code list of divisions")
+    elif not full.startswith(hub.settings.division):
+        faults.append(f"division {division} lies outside this hub's division {hub.settings.division}")
+    faults += [f"product {name!r} is unknown" for name in products if name not in hub.contracts.products]
+    if not purpose.strip():
+        faults.append("the purpose is empty")
+    if not 1 <= days <= 1096:
+        faults.append(f"{days} days; allowed are 1 to 1096")
+    if any(g.operator == operator and _in_force(g) and not g.is_demo for g in list_grants(hub)):
+        faults.append("this operator has a grant in force; revoke it first")
+    return faults
+
+
+def sign_in(hub: Hub, operator: str, code: str) -> Grant | None:
+    """The grant in force that an operator's code opens, or None; takes equally long either way."""
+    with Session(hub.database) as session:
+        rows = list(session.scalars(select(GrantRow).where(GrantRow.operator == operator)))
+    found = None
+    for row in rows or [None]:
+        salt, expected = (row.salt, row.code_hash) if row else (b"\0" * 16, b"\0" * 32)
+        matches = hmac.compare_digest(_hash(code.strip().lower(), salt), expected)
+        if row is not None and matches and _in_force(_grant(row)):
+            found = _grant(row)
+    return found
+
+
+def grant_in_force(hub: Hub, grant_id: str) -> Grant | None:
+    """The grant with this id, or None where it is unknown, revoked or past its day."""
+    with Session(hub.database) as session:
+        row = session.get(GrantRow, grant_id)
+        grant = _grant(row) if row else None
+    return grant if grant is not None and _in_force(grant) else None
+
+
+def list_grants(hub: Hub) -> list[Grant]:
+    """All grants, the newest first."""
+    with Session(hub.database) as session:
+        return [_grant(row) for row in session.scalars(select(GrantRow).order_by(GrantRow.created_at.desc()))]
+
+
+def revoke_grant(hub: Hub, grant_id: str) -> Grant:
+    """End a grant now; whoever is signed in by it is out at the next request.
+
+    Raises:
+        ScopeError: There is no such grant.
+    """
+    with Session(hub.database, expire_on_commit=False) as session, session.begin():
+        row = session.get(GrantRow, grant_id)
+        if row is None:
+            raise ScopeError("grant", f"no grant {grant_id}", "an id of `hub grant list`", "look it up there")
+        row.revoked_at = row.revoked_at or now()
+    hub.ledger.audit("grant_revoked", row.holder, {"grant": grant_id})
+    return _grant(row)
+
+
+def _in_force(grant: Grant) -> bool:
+    return grant.revoked_at is None and grant.expires_at > now()
+
+
+def _hash(code: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(code.encode(), salt=salt, dklen=32, **_SCRYPT)
+
+
+def _grant(row: GrantRow) -> Grant:
+    return Grant(
+        id=row.id,
+        holder=row.holder,
+        operator=row.operator,
+        division_code=row.division_code,
+        products=tuple(row.products["names"]),
+        purpose=row.purpose,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        is_demo=row.is_demo,
+    )

@@ -1,0 +1,42 @@
+"""Receipts: a receiver has its delivery in hand."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hub.context import Hub
+from hub.ledger import now
+from hub.ledger.models import DeliveryRow
+
+__all__ = ["delivery_counts", "receipt"]
+
+
+def receipt(hub: Hub, receiver_kind: str, receiver: str, actor: str) -> bool:
+    """Mark the newest delivery to a receiver as receipted; False where none is waiting for one."""
+    newest = (
+        select(DeliveryRow)
+        .where(DeliveryRow.receiver_kind == receiver_kind, DeliveryRow.receiver == receiver)
+        .order_by(DeliveryRow.id.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    with Session(hub.database) as session, session.begin():
+        row = session.scalars(newest).first()
+        if row is None or row.state != "sent":
+            return False
+        row.state, row.receipted_at, row.receipted_by = "receipted", now(), actor
+        return True
+
+
+def delivery_counts(hub: Hub) -> dict[str, int]:
+    """How many receivers' newest deliveries are due, sent, receipted and failed."""
+    newest = (
+        select(DeliveryRow.state)
+        .order_by(DeliveryRow.receiver_kind, DeliveryRow.receiver, DeliveryRow.id.desc())
+        .distinct(DeliveryRow.receiver_kind, DeliveryRow.receiver)
+        .subquery()
+    )
+    with Session(hub.database) as session:
+        found = dict(session.execute(select(newest.c.state, func.count()).group_by(newest.c.state)).tuples())
+    return {state: found.get(state, 0) for state in ("due", "sent", "receipted", "failed")}

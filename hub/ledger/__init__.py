@@ -1,0 +1,6 @@
+"""The ledger in PostgreSQL: what was pulled, checked, released, delivered, granted and read."""
+
+from hub.ledger.ledger import AuditEntry, Batch, IssueCount, Ledger, now
+from hub.ledger.migrate import migrate
+
+__all__ = ["AuditEntry", "Batch", "IssueCount", "Ledger", "migrate", "now"]

@@ -1,0 +1,295 @@
+"""The ledger: what was pulled, checked, released, published, delivered, granted and read. It is the truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from hub.errors import RetryError, StopError
+from hub.ledger.models import AuditRow, BatchRow, IssueRow, PullRow, ReleaseRow
+
+__all__ = ["AuditEntry", "Batch", "IssueCount", "Ledger", "now"]
+
+_FIRST_HASH = "0" * 64
+
+
+def now() -> datetime:
+    """The present moment in UTC; the one clock of the ledger."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One delivery of one dataset.
+
+    Attributes:
+        id: `<department>.<dataset>.<number>`; also the name of its folders in the lake.
+        tail: `<department>/<dataset>`.
+        offer: What the source called it: a file's name, a slice of a table.
+        mode: `snapshot` or `increment`.
+        state: pulling → landed → conformed → checked; or `withheld`: a delivery set aside whole.
+        content_hash: SHA-256 of what came, so that the same delivery twice is one batch.
+        mark: Where the next pull goes on.
+    """
+
+    id: str
+    tail: str
+    offer: str
+    mode: str
+    state: str
+    pulled_at: datetime
+    content_hash: str | None = None
+    landed: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    mark: dict[str, Any] | None = None
+    note: str = ""
+
+    @property
+    def system(self) -> str:
+        """The department the batch came from."""
+        return self.tail.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class IssueCount:
+    """How often one rule spoke about one column of one batch, and what became of the cells."""
+
+    tail: str
+    batch: str
+    step: str
+    rule: str
+    column: str
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One line of the audit record, with its place in the chain."""
+
+    number: int
+    at: datetime
+    action: str
+    actor: str
+    details: Mapping[str, Any]
+
+
+class Ledger:
+    """Reads and writes the schema `ledger` of the hub's PostgreSQL."""
+
+    def __init__(self, database: Engine) -> None:
+        self.database = database
+
+    # Pulls: the build waits while one is expected or running.
+
+    def expect_pulls(self, systems: Iterable[str]) -> None:
+        """Note that each system is about to be pulled, so that the build waits for all of them together."""
+        with Session(self.database) as session, session.begin():
+            session.add_all(PullRow(system=name, state="expected", requested_at=now()) for name in systems)
+
+    def start_pull(self, system: str) -> int:
+        """Take the oldest expected pull of a system, or begin an unannounced one; return its number."""
+        with Session(self.database) as session, session.begin():
+            row = session.scalars(
+                select(PullRow)
+                .where(PullRow.system == system, PullRow.state.in_(("expected", "running")))
+                .order_by(PullRow.id)
+                .with_for_update()
+            ).first()
+            if row is None:
+                row = PullRow(system=system, requested_at=now())
+                session.add(row)
+            row.state, row.started_at = "running", now()
+            session.flush()
+            return row.id
+
+    def end_pull(self, system: str, state: str, note: str = "") -> None:
+        """Close every open pull of a system as `done` or `failed`."""
+        with Session(self.database) as session, session.begin():
+            for row in session.scalars(
+                select(PullRow).where(PullRow.system == system, PullRow.state.in_(("expected", "running")))
+            ):
+                row.state, row.ended_at, row.note = state, now(), note
+
+    def open_pulls(self) -> list[str]:
+        """Systems whose pull is expected or running, sorted."""
+        with Session(self.database) as session:
+            rows = session.scalars(select(PullRow.system).where(PullRow.state.in_(("expected", "running"))).distinct())
+            return sorted(rows)
+
+    # Batches and their issues.
+
+    def new_batch(self, tail: str, offer: str, mode: str) -> Batch:
+        """Open the next batch of a dataset, in state `pulling`."""
+        with Session(self.database) as session, session.begin():
+            session.execute(select(func.pg_advisory_xact_lock(_lock_number(f"batch {tail}"))))
+            last = session.scalar(select(func.max(BatchRow.id)).where(BatchRow.tail == tail))
+            number = int(last.rpartition(".")[2]) + 1 if last else 1
+            batch = Batch(
+                id=f"{tail.replace('/', '.')}.{number:06d}",
+                tail=tail,
+                offer=offer,
+                mode=mode,
+                state="pulling",
+                pulled_at=now(),
+            )
+            session.add(BatchRow(**asdict(batch)))
+            return batch
+
+    def save_batch(self, batch: Batch) -> None:
+        """Write a batch's present state."""
+        with Session(self.database) as session, session.begin():
+            session.merge(BatchRow(**asdict(batch)))
+
+    def drop_batch(self, batch: Batch) -> None:
+        """Forget a batch that landed nothing: its pull was killed, or brought what is here already."""
+        with Session(self.database) as session, session.begin():
+            session.execute(delete(BatchRow).where(BatchRow.id == batch.id))
+
+    def batches(self, tail: str | None = None, state: str | None = None) -> list[Batch]:
+        """Batches, the oldest of each dataset first."""
+        query = select(BatchRow).order_by(BatchRow.tail, BatchRow.id)
+        query = query.where(BatchRow.tail == tail) if tail else query
+        query = query.where(BatchRow.state == state) if state else query
+        with Session(self.database) as session:
+            return [_batch(row) for row in session.scalars(query)]
+
+    def record_issues(self, batch: Batch, step: str, counts: Iterable[tuple[str, str, str, int]]) -> None:
+        """Replace what a step counted for a batch by rows of (rule, column, outcome, count)."""
+        with Session(self.database) as session, session.begin():
+            session.execute(delete(IssueRow).where(IssueRow.batch_id == batch.id, IssueRow.step == step))
+            session.add_all(
+                IssueRow(batch_id=batch.id, step=step, rule=rule, column=column, outcome=outcome, count=count)
+                for rule, column, outcome, count in counts
+            )
+
+    def issues(self, system: str | None = None) -> list[IssueCount]:
+        """Counts of all issues, by dataset, batch, rule and column."""
+        query = select(BatchRow.tail, IssueRow).join(BatchRow, BatchRow.id == IssueRow.batch_id)
+        query = query.where(BatchRow.tail.startswith(f"{system}/")) if system else query
+        with Session(self.database) as session:
+            found = [
+                IssueCount(tail, row.batch_id, row.step, row.rule, row.column, row.outcome, row.count)
+                for tail, row in session.execute(query)
+            ]
+        return sorted(found, key=lambda issue: (issue.tail, issue.batch, -issue.count, issue.rule, issue.column))
+
+    def newest_release(self) -> int | None:
+        """Number of the live release, None before the first."""
+        with Session(self.database) as session:
+            return session.scalar(select(func.max(ReleaseRow.number)))
+
+    # One at a time, across all processes.
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a lock that all processes of this hub share; the server frees it if the holder dies.
+
+        Raises:
+            RetryError: Another process holds it.
+        """
+        with self.database.connect() as connection:
+            taken = connection.scalar(select(func.pg_try_advisory_lock(_lock_number(name))))
+            connection.commit()
+            if not taken:
+                raise RetryError(
+                    where=name,
+                    came="another process is at it",
+                    allowed="one process at a time",
+                    do="wait until that one has ended and run again",
+                )
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(_lock_number(name))))
+                connection.commit()
+
+    # The audit record.
+
+    def audit(self, action: str, actor: str, details: Mapping[str, Any]) -> None:
+        """Append to the audit record; `details` hold codes and counts, never a person's data."""
+        with Session(self.database) as session, session.begin():
+            session.execute(select(func.pg_advisory_xact_lock(_lock_number("audit"))))
+            last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
+            number, previous = (last.number + 1, last.hash) if last else (1, _FIRST_HASH)
+            entry = AuditEntry(number, now(), action, actor, dict(details))
+            session.execute(
+                insert(AuditRow).values(
+                    number=number,
+                    at=entry.at,
+                    action=action,
+                    actor=actor,
+                    details=entry.details,
+                    previous_hash=previous,
+                    hash=_chain_hash(previous, entry),
+                )
+            )
+
+    def verify_audit(self) -> int:
+        """Check the whole chain and return its length.
+
+        Raises:
+            StopError: A line was changed, removed or put in; its number is named.
+        """
+        previous, expected = _FIRST_HASH, 1
+        with Session(self.database) as session:
+            for row in session.scalars(select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=1000)):
+                entry = AuditEntry(row.number, row.at.astimezone(UTC), row.action, row.actor, row.details)
+                whole = row.number == expected and row.previous_hash == previous
+                if not whole or row.hash != _chain_hash(previous, entry):
+                    raise StopError(
+                        where=f"audit record, line {expected}",
+                        came="its hash does not follow from the line before",
+                        allowed="an unbroken chain",
+                        do="compare with the last backup and report the breach",
+                    )
+                previous, expected = row.hash, expected + 1
+        return expected - 1
+
+    def server_version(self) -> str:
+        """The database server's own name and version."""
+        with self.database.connect() as connection:
+            return str(connection.scalar(text("select version()")))
+
+
+def _batch(row: BatchRow) -> Batch:
+    return Batch(
+        id=row.id,
+        tail=row.tail,
+        offer=row.offer,
+        mode=row.mode,
+        state=row.state,
+        content_hash=row.content_hash,
+        landed=row.landed,
+        accepted=row.accepted,
+        quarantined=row.quarantined,
+        duplicate=row.duplicate,
+        mark=row.mark,
+        pulled_at=row.pulled_at,
+        note=row.note,
+    )
+
+
+def _lock_number(name: str) -> int:
+    return zlib.crc32(f"community-data-hub {name}".encode())
+
+
+def _chain_hash(previous: str, entry: AuditEntry) -> str:
+    line = json.dumps(
+        [previous, entry.number, entry.at.isoformat(), entry.action, entry.actor, entry.details],
+        ensure_ascii=False,
+        sort_keys=True,
+    )
+    return hashlib.sha256(line.encode()).hexdigest()

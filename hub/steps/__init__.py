@@ -1,0 +1,1 @@
+"""The steps of the walk: one verb, one file, one public function each."""

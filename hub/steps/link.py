@@ -1,0 +1,196 @@
+"""Step 4, link: each dataset's present rows get their hub keys, their place, and the reason for each."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hub.context import Hub
+from hub.contracts import Feed, SourceContract
+from hub.engine import Engine
+from hub.geography import GridIndex
+from hub.keys import identified_by, key_expression
+from hub.store import replacing
+
+__all__ = ["feed_values", "link"]
+
+_PLACE = ("household_key", "address_code", "division_code", "grid_code")
+
+
+def link(hub: Hub) -> dict[str, int]:
+    """Write `4-linked/<tail>/rows.parquet` for every dataset that has checked batches.
+
+    A linked row has the dataset's columns, and:
+        `_batch`, `_row`: where it came from; `_as_of`: when the department last touched it (null if it does not say);
+        `person_key`, `household_key`, `residence_key`, `care_key`, `entity_key`: hub keys of the entities it feeds;
+        `_<entity>_reason`: the columns that decided the key; `grid_code`, and `_division_reason`: `address` where the
+        standard address tells the village, `stated` where only the department does, `attached` beside another person.
+
+    Returns:
+        Rows by dataset.
+    """
+    linked: dict[str, int] = {}
+    with hub.engine() as engine, tempfile.TemporaryDirectory() as scratch:
+        worker = _Linker(hub, engine, Path(scratch))
+        for contract in sorted(hub.contracts.sources.values(), key=_turn):
+            rows = worker.link(contract)
+            if rows is not None:
+                linked[contract.tail] = rows
+    return linked
+
+
+def _turn(contract: SourceContract) -> tuple[int, str]:
+    """Grids before addresses, addresses before whoever lives there, the attached last."""
+    fed = {feed.entity for feed in contract.feeds}
+    turn = 0 if "grid" in fed else 1 if "address" in fed else 2 if contract.attach is None else 3
+    return turn, contract.tail
+
+
+def feed_values(feed: Feed, table: ibis.Table, columns: tuple[str, ...]) -> dict[str, ibis.Value]:
+    """Base column -> expression, for those of `columns` that a feed can fill from a table."""
+    values: dict[str, ibis.Value] = {}
+    for column in columns:
+        source = feed.mapping.get(column, column)
+        if column in feed.constants:
+            values[column] = ibis.literal(feed.constants[column])
+        elif source in table.columns:
+            values[column] = table[source]
+    return values
+
+
+@dataclass
+class _Linker:
+    """Links one dataset after the other, so that later ones find the places of earlier ones."""
+
+    hub: Hub
+    engine: Engine
+    scratch: Path
+
+    def __post_init__(self) -> None:
+        self.secret = self.hub.key("hub-keys").hex()
+        self.feeding: dict[str, list[Path]] = {"grid": [], "address": [], "residence": []}
+
+    def link(self, contract: SourceContract) -> int | None:
+        """Link one dataset; None where nothing of it was checked yet."""
+        current = self._current(contract)
+        if current is None:
+            return None
+        fed = {feed.entity for feed in contract.feeds}
+        if "address" in fed:
+            table = self._in_grids(contract, current)
+        elif contract.attach is None:
+            table = self._at_address(current)
+        else:
+            table = self._attached(contract, current)
+        for feed in contract.feeds:
+            table = self._with_key(feed, table)
+        with replacing(self.hub.lake.linked(contract.tail)) as folder:
+            rows = self.engine.write(table, folder / "rows.parquet")
+        for entity in fed & set(self.feeding):
+            self.feeding[entity].append(self.hub.lake.linked(contract.tail) / "rows.parquet")
+        return rows
+
+    def _current(self, contract: SourceContract) -> ibis.Table | None:
+        """The dataset as it stands: the last snapshot, or the newest row of each key over all increments."""
+        batches = [batch.id for batch in self.hub.ledger.batches(contract.tail, state="checked")]
+        if not batches:
+            return None
+        if contract.mode == "snapshot":
+            batches = batches[-1:]
+        files = [str(self.hub.lake.checked(contract.tail, batch) / "accepted.parquet") for batch in batches]
+        table = self.engine.con.read_parquet(files, union_by_name=True, filename=True)
+        table = table.mutate(_batch=table.filename.split("/")[-2]).drop("filename")
+        as_of = table[contract.order_by] if contract.order_by else ibis.null("timestamp")
+        table = table.mutate(_as_of=as_of.cast("timestamp"))
+        if contract.mode == "increment":
+            newest = [ibis.desc("_as_of", nulls_first=False), ibis.desc("_batch"), ibis.desc("_row")]
+            place = ibis.row_number().over(group_by=list(contract.keys), order_by=newest)
+            table = table.mutate(_place=place).filter(lambda rows: rows["_place"] == 0).drop("_place")
+        for column, value in contract.deleted_when.items():
+            table = table.filter(table[column].fill_null("") != value)
+        return table
+
+    def _in_grids(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
+        """Give addresses their longitude, latitude and the grid their point lies in."""
+        here = self.scratch / "addresses.parquet"
+        self.engine.write(current, here)
+        if self.feeding["grid"]:
+            grids = self.engine.read(self.feeding["grid"]).select("grid_code", "geometry").to_pyarrow()
+        else:
+            grids = pa.table({"grid_code": pa.array([], pa.string()), "geometry": pa.array([], pa.binary())})
+        points = pq.ParquetFile(here).iter_batches(65_536, columns=["address_code", "geometry"])
+        located = self.scratch / "located.parquet"
+        schema = pa.schema(
+            [
+                ("address_code", pa.string()),
+                ("longitude", pa.float64()),
+                ("latitude", pa.float64()),
+                ("grid_code", pa.string()),
+            ]
+        )
+        with pq.ParquetWriter(located, schema) as writer:
+            for batch in GridIndex.build(grids).locate(points):
+                writer.write_batch(batch)
+        table = self.engine.read(here).left_join(self.engine.read(located), "address_code")
+        return table.drop("address_code_right").mutate(_division_reason=ibis.literal("stated"))
+
+    def _at_address(self, current: ibis.Table) -> ibis.Table:
+        """Let the standard address, where the row has a known one, tell the village and the grid."""
+        if "division_code" not in current.columns:
+            return current
+        if "address_code" not in current.columns or not self.feeding["address"]:
+            return current.mutate(_division_reason=ibis.literal("stated"))
+        places = self.engine.read(self.feeding["address"]).select(
+            _address="address_code", _division="division_code", _grid="grid_code"
+        )
+        table = current.left_join(places, current.address_code == places["_address"])
+        known = table["_division"].notnull()
+        return table.mutate(
+            division_code=ibis.coalesce(table["_division"], table.division_code),
+            grid_code=table["_grid"],
+            _division_reason=known.ifelse(ibis.literal("address"), ibis.literal("stated")),
+        ).drop("_address", "_division", "_grid")
+
+    def _attached(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
+        """Put rows beside the person they name: household, address and village are that person's."""
+        if not self.feeding["residence"] or contract.attach is None:
+            return current.mutate(_division_reason=ibis.literal("stated"))
+        homes = self.engine.read(self.feeding["residence"])
+        living_first = (homes.residence_kind_code == "living").ifelse(0, 1)
+        homes = homes.mutate(_turn=ibis.row_number().over(group_by="person_key", order_by=[living_first, "_batch", "_row"]))
+        homes = homes.filter(homes["_turn"] == 0).select(
+            _beside="person_key", **{f"_{column}": column for column in _PLACE}
+        )
+        person = self.hub.contracts.base["person"]
+        named = {
+            column: current[source] if source in current.columns else ibis.literal(source)
+            for column, source in contract.attach.items()
+        }
+        other = key_expression(person, named, self.secret)
+        table = current.mutate(_other=other)
+        table = table.left_join(homes, table["_other"] == homes["_beside"])
+        found = table["_beside"].notnull()
+        return table.mutate(
+            household_key=table["_household_key"],
+            address_code=table["_address_code"],
+            grid_code=table["_grid_code"],
+            division_code=ibis.coalesce(table["_division_code"], table.division_code),
+            _division_reason=found.ifelse(ibis.literal("attached"), ibis.literal("stated")),
+        ).drop("_other", "_beside", *(f"_{column}" for column in _PLACE))
+
+    def _with_key(self, feed: Feed, table: ibis.Table) -> ibis.Table:
+        base = self.hub.contracts.base[feed.entity]
+        wanted = tuple(dict.fromkeys(column for group in base.identify_by for column in group))
+        values = feed_values(feed, table, wanted)
+        key = key_expression(base, values, self.secret)
+        if key is None or base.key_column in table.columns:
+            return table
+        extra = {"residence_kind_code": values["residence_kind_code"]} if "residence_kind_code" in values else {}
+        return table.mutate(
+            **{base.key_column: key, f"_{feed.entity}_reason": identified_by(base, values)}, **extra
+        )

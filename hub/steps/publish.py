@@ -1,0 +1,141 @@
+"""Step 7, publish: products are cut from the live release, rows by division, columns by purpose."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import ibis
+from deltalake import DeltaTable, write_deltalake
+from sqlalchemy.orm import Session
+
+from hub.context import Hub
+from hub.contracts import ProductContract
+from hub.digest import table_digest
+from hub.engine import Engine
+from hub.errors import StopError
+from hub.exchange.signing import sign
+from hub.exchange.versions import ProductVersion, newest_version, record_version
+from hub.ledger import now
+from hub.ledger.models import ReleaseRow
+from hub.masks import masked
+from hub.store import write_atomically
+
+__all__ = ["publish", "register_release"]
+
+
+
+def publish(hub: Hub) -> list[ProductVersion]:
+    """Cut every product from the live release; a product whose rows did not change keeps its version.
+
+    Returns:
+        The versions made now.
+
+    Raises:
+        StopError: A product's query does not give its contract's columns; nothing of that product is published.
+    """
+    number = hub.ledger.newest_release()
+    if number is None:
+        return []
+    made = []
+    with hub.ledger.locked("publish"), hub.engine() as engine:
+        release = register_release(hub, engine, number)
+        for product in hub.contracts.products.values():
+            version = _publish_one(hub, engine, product, release)
+            if version is not None:
+                made.append(version)
+    return made
+
+
+def register_release(hub: Hub, engine: Engine, number: int) -> ReleaseRow:
+    """Make the base tables of a release readable in an engine, with `release_date(as_of_date)`."""
+    with Session(hub.database) as session:
+        release = session.get_one(ReleaseRow, number)
+        session.expunge(release)
+    for entity, facts in release.tables.items():
+        table = DeltaTable(str(hub.lake.base(entity)), version=facts["delta_version"])
+        files = [uri.removeprefix("file://") for uri in table.file_uris()]
+        rows = engine.read([Path(file) for file in files])
+        engine.con.create_view(entity, rows, overwrite=True)
+    engine.con.create_view(
+        "release_date",
+        ibis.memtable({"as_of_date": [release.as_of_date]}, schema={"as_of_date": "date"}),
+        overwrite=True,
+    )
+    return release
+
+
+def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: ReleaseRow) -> ProductVersion | None:
+    table = _rows(hub, engine, product)
+    engine.con.create_table("product_rows", table, overwrite=True)
+    table = engine.con.table("product_rows")
+    content = table_digest(table, [column.name for column in product.columns], salt=product.version_text)
+    last = newest_version(hub, product.name)
+    if last is not None and last.content_hash == content:
+        return None
+    scope = table[product.scope_column]
+    facts = engine.con.to_pyarrow(table.aggregate(rows=table.count(), villages=scope.nunique())).to_pylist()[0]
+    ordered = table.order_by([column.name for column in product.columns])
+    path = hub.lake.product(product.name)
+    write_deltalake(
+        str(path),
+        ordered.to_pyarrow_batches(chunk_size=65_536).cast(product.arrow_schema),
+        mode="overwrite",
+        schema_mode="overwrite",
+        configuration={"delta.logRetentionDuration": "interval 1095 days"},
+    )
+    version = ProductVersion(
+        name=product.name,
+        version=DeltaTable(str(path)).version(),
+        release_number=release.number,
+        rows=facts["rows"],
+        villages=facts["villages"],
+        content_hash=content,
+        published_at=now(),
+        as_of_date=release.as_of_date,
+    )
+    write_atomically(hub.lake.product_manifest(product.name), sign(hub, _manifest(hub, product, version)))
+    record_version(hub, version)
+    return version
+
+
+def _rows(hub: Hub, engine: Engine, product: ProductContract) -> ibis.Table:
+    """The query's rows inside the hub's division, masked and typed as the contract says."""
+    found = engine.con.sql(product.query, dialect="duckdb")
+    missing = [column.name for column in product.columns if column.name not in found.columns]
+    extra = [name for name in found.columns if name not in product.by_name and not name.startswith("_")]
+    if missing or extra:
+        raise StopError(
+            where=product.tail,
+            came=f"its query lacks {missing or 'nothing'} and has beyond the contract {extra or 'nothing'}",
+            allowed="the contract's columns, and names that begin with _ to steer masks",
+            do="correct the query or the columns in schemas/products/",
+        )
+    scope = found[product.scope_column]
+    is_village = (scope.length() == 12) & ~scope.endswith("000")
+    own = found.filter(scope.startswith(hub.settings.division) & is_village)
+    key = hub.key(f"token-{product.subscriber or 'village'}").hex()
+    types = ibis.schema(product.arrow_schema)
+    columns = {}
+    for column in product.columns:
+        value = masked(own, column.name, column.mask, key) if column.mask else own[column.name]
+        columns[column.name] = value.cast(types[column.name])
+    return own.select(**columns)
+
+
+def _manifest(hub: Hub, product: ProductContract, version: ProductVersion) -> dict[str, object]:
+    path = hub.lake.product(product.name)
+    files = sorted(uri.rpartition("/")[2] for uri in DeltaTable(str(path)).file_uris())
+    return {
+        "product": product.name,
+        "title": product.title,
+        "version": version.version,
+        "release": version.release_number,
+        "as_of": version.as_of_date.isoformat(),
+        "published_at": version.published_at.isoformat(),
+        "rows": version.rows,
+        "villages": version.villages,
+        "columns": [{"name": c.name, "title": c.title, "type": c.kind} for c in product.columns],
+        "sharing": dict(product.sharing),
+        "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in files},
+    }

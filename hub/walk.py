@@ -1,0 +1,189 @@
+"""The walk: one ordered list of verbs, from a department's system to a village's download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import monotonic
+
+from hub.context import Hub
+from hub.errors import RetryError, StopError
+from hub.ledger import Batch
+from hub.steps.check import check
+from hub.steps.conform import conform
+from hub.steps.deliver import deliver
+from hub.steps.link import link
+from hub.steps.merge import merge, merge_inputs
+from hub.steps.publish import publish
+from hub.steps.pull import pull
+from hub.steps.release import Release, release
+
+__all__ = ["STEPS", "Event", "Notify", "Step", "build", "build_is_due", "pull_system", "run", "send_out", "take_in"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb of the walk."""
+
+    name: str
+    title: str
+    what: str
+
+
+STEPS = (
+    Step("pull", "归集", "rows arrive from a department system, untouched, counted, hashed"),
+    Step("conform", "转换", "renamed, decoded, typed, codes mapped; the original value kept beside a repair"),
+    Step("check", "校验", "the Great Expectations suite runs; bad rows are set aside, never dropped"),
+    Step("link", "关联", "each row gets hub keys: division, address, person, household, entity"),
+    Step("merge", "融合", "field by field the source department wins; every value keeps its source and date"),
+    Step("release", "发布", "all base tables of one date go live together, or none does"),
+    Step("publish", "产品", "products are cut from the release: rows by division, columns by purpose"),
+    Step("deliver", "推送", "each village and each subscriber gets what changed for it, once, with a receipt"),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of the walk, for progress displays and benchmarks.
+
+    Attributes:
+        step: Name of the step.
+        subject: Dataset, table or product; empty for the step as a whole.
+        rows: Rows the step dealt with.
+        seconds: How long it took.
+    """
+
+    step: str
+    subject: str
+    rows: int
+    seconds: float
+
+
+Notify = Callable[[Event], None]
+
+
+def _quiet(event: Event) -> None:
+    """Take no notice."""
+
+
+class _Watch:
+    """Times pieces of work and tells of each when it is done."""
+
+    def __init__(self, notify: Notify) -> None:
+        self.notify = notify
+        self.since = monotonic()
+
+    def tell(self, step: str, subject: str, rows: int) -> None:
+        current = monotonic()
+        self.notify(Event(step, subject, rows, current - self.since))
+        self.since = current
+
+
+def pull_system(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
+    """Step 1 for every dataset of a department: one that fails does not stop the others.
+
+    Raises:
+        StopError, RetryError: At least one dataset failed; each is named.
+    """
+    hub.ledger.start_pull(system)
+    batches: list[Batch] = []
+    faults: list[StopError | RetryError] = []
+    watch = _Watch(notify)
+    for contract in hub.contracts.of_system(system):
+        try:
+            landed = pull(hub, contract.tail)
+        except (StopError, RetryError) as error:
+            faults.append(error)
+            continue
+        batches += landed
+        watch.tell("pull", contract.tail, sum(batch.landed for batch in landed))
+    if faults:
+        hub.ledger.end_pull(system, "failed", "; ".join(fault.where for fault in faults))
+        raise _together(system, faults)
+    return batches
+
+
+def _together(system: str, faults: list[StopError | RetryError]) -> StopError | RetryError:
+    """One error for several: to be retried only if all of them are."""
+    if len(faults) == 1:
+        return faults[0]
+    kind = RetryError if all(isinstance(fault, RetryError) for fault in faults) else StopError
+    return kind(
+        where=f"system {system}",
+        came=f"{len(faults)} datasets failed: " + " | ".join(f"{fault.where}: {fault.came}" for fault in faults),
+        allowed=faults[0].allowed,
+        do=faults[0].do,
+    )
+
+
+def take_in(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
+    """Steps 2 and 3 for whatever of a department has landed and is not checked yet; then the pull is closed."""
+    done: list[Batch] = []
+    watch = _Watch(notify)
+    for contract in hub.contracts.of_system(system):
+        for batch in hub.ledger.batches(contract.tail, state="landed"):
+            conformed = conform(hub, batch)
+            watch.tell("conform", contract.tail, conformed.landed)
+        for batch in hub.ledger.batches(contract.tail, state="conformed"):
+            checked = check(hub, batch)
+            watch.tell("check", contract.tail, checked.landed)
+            done.append(checked)
+    hub.ledger.end_pull(system, "done")
+    return done
+
+
+def build_is_due(hub: Hub) -> bool:
+    """Whether a new release may differ from the live one: no pull is open, and batches, day or contracts changed."""
+    if hub.ledger.open_pulls():
+        return False
+    path = hub.lake.root / "5-base" / "inputs.json"
+    done = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    released = hub.ledger.newest_release()
+    return released is None or done != merge_inputs(hub)
+
+
+def build(hub: Hub, notify: Notify = _quiet) -> Release | None:
+    """Steps 4 to 6: the present rows become base tables and go live; None where nothing changed."""
+    watch = _Watch(notify)
+    with hub.ledger.locked("build"):
+        watch.tell("link", "", sum(link(hub).values()))
+        watch.tell("merge", "", sum(merge(hub).values()))
+        made = release(hub)
+        watch.tell("release", "", sum(table["rows"] for table in made.tables.values()) if made else 0)
+    return made
+
+
+def send_out(hub: Hub, notify: Notify = _quiet) -> None:
+    """Steps 7 and 8: products are cut from the live release and what changed is delivered."""
+    watch = _Watch(notify)
+    watch.tell("publish", "", sum(version.rows for version in publish(hub)))
+    watch.tell("deliver", "", sum(delivery.rows for delivery in deliver(hub)))
+
+
+def run(hub: Hub, systems: Iterable[str] | None = None, notify: Notify = _quiet) -> Release | None:
+    """Walk all eight steps in this process: the same tables as by Airflow.
+
+    Args:
+        hub: The opened hub.
+        systems: Departments to pull; none: all of them.
+        notify: Told of every finished piece of work.
+
+    Raises:
+        StopError, RetryError: One or more departments failed; the others were taken in and released before this is
+            raised.
+    """
+    names = sorted(systems) if systems else list(hub.contracts.systems)
+    faults: list[StopError | RetryError] = []
+    for name in names:
+        try:
+            pull_system(hub, name, notify)
+        except (StopError, RetryError) as error:
+            faults.append(error)
+        take_in(hub, name, notify)
+    made = build(hub, notify) if build_is_due(hub) else None
+    if hub.ledger.newest_release() is not None:
+        send_out(hub, notify)
+    if faults:
+        raise _together(", ".join(names), faults)
+    return made
