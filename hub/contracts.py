@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import sqlglot
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
@@ -205,7 +206,7 @@ class ProductContract(Contract):
     """What is published. `tail` is `products/<product>`.
 
     Attributes:
-        query: A SELECT over the base tables and `release_date(as_of_date)`; columns that begin with `_` only steer masks.
+        query: A SELECT over the base tables and `release_date(as_of_date)`; columns that begin with `_` steer masks.
         scope_column: The column rows are cut by: a village-level division code.
         subscriber_kind: `village` or `department`.
         subscriber: The department, where the subscriber is one.
@@ -431,23 +432,15 @@ def _document(build: Any) -> Any:
 
 
 def _cross_faults(contracts: Contracts) -> list[str]:
-    faults = []
-    for tail, source in contracts.sources.items():
-        system = contracts.systems.get(source.department)
-        if system is None or source.connection not in system.connections:
-            faults.append(f"{tail}: connection {source.connection!r} is not in connectors/systems/{source.department}.yml")
-        for feed in source.feeds:
-            base = contracts.base.get(feed.entity)
-            if base is None:
-                faults.append(f"{tail}: feeds {feed.entity!r}, which schemas/base/ does not have")
-                continue
-            unknown = {*feed.constants, *feed.mapping} - set(base.by_name)
-            unknown |= set(feed.mapping.values()) - set(source.by_name)
-            faults += [f"{tail}: its feed of {feed.entity} names unknown column {name!r}" for name in sorted(unknown)]
+    faults = [fault for source in contracts.sources.values() for fault in _source_faults(contracts, source)]
+    known = {*contracts.sources, *(f"codelists/{name}" for name in contracts.codelists)}
     for entity, base in contracts.base.items():
         for column, tails in base.authority.items():
-            known = set(contracts.sources) | {f"codelists/{name}" for name in contracts.codelists}
-            faults += [f"base/{entity}: authority of {column} names unknown source {t!r}" for t in tails if t not in known]
+            faults += [
+                f"base/{entity}: authority of {column} names unknown {tail!r}" for tail in tails if tail not in known
+            ]
+    for product in contracts.products.values():
+        faults += _query_faults(contracts, product)
     for contract in (*contracts.sources.values(), *contracts.base.values(), *contracts.products.values()):
         for item in contract.columns:
             if item.codelist and item.codelist not in contracts.codelists:
@@ -455,6 +448,40 @@ def _cross_faults(contracts: Contracts) -> list[str]:
             if item.kind not in ARROW_TYPES:
                 faults.append(f"{contract.tail}: column {item.name} has unknown type {item.kind!r}")
     return faults
+
+
+def _source_faults(contracts: Contracts, source: SourceContract) -> list[str]:
+    faults = []
+    system = contracts.systems.get(source.department)
+    if system is None or source.connection not in system.connections:
+        place = f"connectors/systems/{source.department}.yml"
+        faults.append(f"{source.tail}: connection {source.connection!r} is not in {place}")
+    for feed in source.feeds:
+        base = contracts.base.get(feed.entity)
+        if base is None:
+            faults.append(f"{source.tail}: feeds {feed.entity!r}, which schemas/base/ does not have")
+            continue
+        unknown = {*feed.constants, *feed.mapping} - set(base.by_name)
+        unknown |= {*feed.mapping.values(), *feed.first} - set(source.by_name)
+        faults += [
+            f"{source.tail}: its feed of {feed.entity} names unknown column {name!r}" for name in sorted(unknown)
+        ]
+    return faults
+
+
+def _query_faults(contracts: Contracts, product: ProductContract) -> list[str]:
+    """A product's query is one SELECT, and reads nothing but base tables."""
+    try:
+        statements = sqlglot.parse(product.query, dialect="duckdb")
+    except sqlglot.ParseError as error:
+        return [f"{product.tail}: its query is not SQL: {error.errors[0]['description'] if error.errors else error}"]
+    query = statements[0] if len(statements) == 1 else None
+    if not isinstance(query, sqlglot.exp.Query):
+        return [f"{product.tail}: its query must be a single SELECT"]
+    own = {part.alias for part in query.find_all(sqlglot.exp.CTE)}
+    allowed = {*contracts.base, "release_date", *own}
+    read = {table.name for table in query.find_all(sqlglot.exp.Table)}
+    return [f"{product.tail}: its query reads {name!r}, which is no base table" for name in sorted(read - allowed)]
 
 
 def _digest(root: Path) -> str:

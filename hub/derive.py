@@ -19,9 +19,7 @@ def _residence(tables: Tables, as_of: date) -> ibis.Table:
     of those in force the living one outranks the registered one.
     """
     residence, person = tables["residence"], tables["person"]
-    people = person.select(
-        _person="person_key", _death="death_date", _cancelled="registration_end_date"
-    )
+    people = person.select(_person="person_key", _death="death_date", _cancelled="registration_end_date")
     joined = residence.left_join(people, residence.person_key == people["_person"])
     registered = joined.residence_kind_code == "registered"
     dead, cancelled = joined["_death"].notnull(), joined["_cancelled"].notnull()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import ibis
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hub.settings import Settings
@@ -27,6 +29,7 @@ class Engine:
         self.con = ibis.duckdb.connect(
             memory_limit=f"{settings.memory_limit_mb}MB", threads=settings.threads, temp_directory=self._spill.name
         )
+        self._numbers = itertools.count()
         # Row order inside files is restored by explicit keys, so the engine may stream in any order.
         self.con.raw_sql("SET preserve_insertion_order = false")
 
@@ -49,6 +52,33 @@ class Engine:
         if not files:
             raise ValueError("no files to read")
         return self.con.read_parquet([str(path) for path in files], union_by_name=True)
+
+    def keep(self, name: str, table: ibis.Table) -> ibis.Table:
+        """Compute a table now and hold it under a name, in place of what had that name."""
+        held = f"{name}__{next(self._numbers)}"
+        self.con.create_table(held, table)
+        # By SQL: Ibis 12 writes its own DROP without the name (with the sqlglot of our lock).
+        for kind in ("VIEW", "TABLE"):
+            found = self.con.raw_sql(f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = '{name}'")
+            if found.fetchone():
+                self.con.raw_sql(f'DROP {kind} "{name}"')
+        self.con.raw_sql(f'ALTER TABLE "{held}" RENAME TO "{name}"')
+        return self.con.table(name)
+
+    def define(self, name: str, query: str) -> ibis.Table:
+        """Hold a SELECT over held tables as a view.
+
+        As a view rather than by Ibis' own `sql`, which calls a name that is gone from DuckDB 2.
+        """
+        self.con.raw_sql(f'CREATE OR REPLACE VIEW "{name}" AS {query}')
+        return self.con.table(name)
+
+    def batches(self, table: ibis.Table, size: int = 65_536) -> pa.RecordBatchReader:
+        """Stream a table made of held tables and files; one stream an engine at a time.
+
+        By DuckDB itself: the name Ibis 12 calls for this is gone from DuckDB 2.
+        """
+        return self.con.con.sql(ibis.to_sql(table, dialect="duckdb")).to_arrow_reader(size)
 
     def write(self, table: ibis.Table, path: Path) -> int:
         """Stream a table into a Parquet file and return how many rows it has."""

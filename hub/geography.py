@@ -32,7 +32,7 @@ class GridIndex:
         return cls(ordered["grid_code"].to_numpy(zero_copy_only=False), shapely.STRtree(polygons))
 
     def locate(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Turn batches of `address_code`, `geometry` (WKB points) into `address_code`, `longitude`, `latitude`, `grid_code`.
+        """Turn `address_code`, `geometry` (WKB points) into `address_code`, `longitude`, `latitude`, `grid_code`.
 
         A point outside every grid has a null grid code.
         """

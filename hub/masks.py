@@ -1,4 +1,4 @@
-"""Masks: how a product shows a value that must not be shown whole. No standard fixes them; the forms are common usage."""
+"""Masks: how a product shows what must not be shown whole. No standard fixes them; these are common usage."""
 
 from __future__ import annotations
 

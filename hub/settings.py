@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict

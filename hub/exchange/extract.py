@@ -22,10 +22,13 @@ from hub.contracts import ProductContract
 from hub.engine import Engine
 from hub.errors import ScopeError, StopError
 from hub.exchange.grants import Grant
-from hub.exchange.readable import product_table, readable, write_xlsx
+from hub.exchange.readable import product_table, readable
 from hub.exchange.versions import ProductVersion, newest_version
+from hub.exchange.workbook import write_workbook
 
 __all__ = ["FORMATS", "count_rows", "extract"]
+
+_WIDE = {"address": 44, "full_address": 44, "entity_name": 36, "id_number": 22, "credit_code": 22}
 
 
 def count_rows(hub: Hub, product: str, division: str) -> int:
@@ -70,10 +73,12 @@ def extract(
     contract, version = _published(hub, product)
     if grant is not None and not grant.covers(product, division):
         hub.ledger.audit("extract_refused", actor, {"product": product, "division": division, "grant": grant.id})
-        raise ScopeError("extract", "a product or division outside the grant", "what the grant names", "ask for a grant")
+        raise ScopeError(
+            "extract", "a product or division outside the grant", "what the grant names", "ask for a grant"
+        )
     with hub.engine() as engine, tempfile.TemporaryDirectory(dir=_folder(output)) as scratch:
         table = _scoped(hub, engine, contract, version, division)
-        job = _Job(hub, contract, version, division, table, Path(scratch) / output.name)
+        job = _Job(hub, engine, contract, version, division, table, Path(scratch) / output.name)
         rows = FORMATS[format](job)
         digest = hashlib.sha256(job.path.read_bytes()).hexdigest()
         job.path.chmod(0o600)
@@ -97,6 +102,7 @@ def extract(
 @dataclass(frozen=True)
 class _Job:
     hub: Hub
+    engine: Engine
     product: ProductContract
     version: ProductVersion
     division: str
@@ -104,15 +110,16 @@ class _Job:
     path: Path
 
     def for_people(self) -> pa.RecordBatchReader:
-        return readable(self.table, self.product, self.hub.contracts.codelists).to_pyarrow_batches(chunk_size=8_192)
+        return self.engine.batches(readable(self.table, self.product, self.hub.contracts.codelists), 8_192)
 
     def for_programs(self) -> pa.RecordBatchReader:
-        return self.table.to_pyarrow_batches(chunk_size=65_536)
+        return self.engine.batches(self.table)
 
     def caption(self) -> str:
         name = self.hub.contracts.codelists["division"].titles.get(self.division.ljust(12, "0"), self.division)
         use = self.product.sharing["condition"]
-        return f"{name} {self.product.title} · 数据日期 {self.version.as_of_date} · 第{self.version.release_number}期 · {use}"
+        day, number = self.version.as_of_date, self.version.release_number
+        return f"{name} {self.product.title} · 数据日期 {day} · 第{number}期 · {use}"
 
 
 def _folder(output: Path) -> Path:
@@ -130,9 +137,7 @@ def _published(hub: Hub, product: str) -> tuple[ProductContract, ProductVersion]
     return contract, version
 
 
-def _scoped(
-    hub: Hub, engine: Engine, contract: ProductContract, version: ProductVersion, division: str
-) -> ibis.Table:
+def _scoped(hub: Hub, engine: Engine, contract: ProductContract, version: ProductVersion, division: str) -> ibis.Table:
     own = hub.settings.division
     full = division.ljust(12, "0")
     known = bool(re.fullmatch(r"\d{2,12}", division)) and full in hub.contracts.codelists["division"].titles
@@ -159,7 +164,9 @@ def _write_csv(job: _Job) -> int:
 
 
 def _write_xlsx(job: _Job) -> int:
-    return write_xlsx(job.for_people(), job.product, job.caption(), job.path)
+    reader = job.for_people()
+    widths = {column.title: _WIDE[column.name] for column in job.product.columns if column.name in _WIDE}
+    return write_workbook(reader, reader.schema, job.product.title, job.caption(), job.path, widths)
 
 
 def _write_parquet(job: _Job) -> int:
@@ -185,7 +192,10 @@ def _write_geojson(job: _Job) -> int:
     """Points by `longitude` and `latitude`, RFC 7946; only products that have both."""
     if not {"longitude", "latitude"} <= set(job.product.by_name):
         raise StopError(
-            f"product {job.product.name}", "no coordinates", "a product with longitude and latitude", "take another format"
+            f"product {job.product.name}",
+            "no coordinates",
+            "a product with longitude and latitude",
+            "take another format",
         )
     rows = 0
     with job.path.open("w", encoding="utf-8") as file:

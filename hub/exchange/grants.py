@@ -80,7 +80,10 @@ def create_grant(
     faults = _faults(hub, operator, division, purpose, days, chosen)
     if faults:
         raise StopError(
-            where="grant", came="; ".join(faults), allowed="see `hub grant create --help`", do="correct it and ask again"
+            where="grant",
+            came="; ".join(faults),
+            allowed="see `hub grant create --help`",
+            do="correct it and ask again",
         )
     code = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
     salt = secrets.token_bytes(16)
@@ -130,11 +133,13 @@ def sign_in(hub: Hub, operator: str, code: str) -> Grant | None:
     with Session(hub.database) as session:
         rows = list(session.scalars(select(GrantRow).where(GrantRow.operator == operator)))
     found = None
-    for row in rows or [None]:
-        salt, expected = (row.salt, row.code_hash) if row else (b"\0" * 16, b"\0" * 32)
-        matches = hmac.compare_digest(_hash(code.strip().lower(), salt), expected)
-        if row is not None and matches and _in_force(_grant(row)):
+    for row in rows:
+        matches = hmac.compare_digest(_hash(code.strip().lower(), row.salt), row.code_hash)
+        if matches and _in_force(_grant(row)):
             found = _grant(row)
+    if not rows:
+        # An unknown operator costs what a known one does, so that time does not tell them apart.
+        _hash(code, b"\0" * 16)
     return found
 
 

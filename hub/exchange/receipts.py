@@ -38,5 +38,6 @@ def delivery_counts(hub: Hub) -> dict[str, int]:
         .subquery()
     )
     with Session(hub.database) as session:
-        found = dict(session.execute(select(newest.c.state, func.count()).group_by(newest.c.state)).tuples())
+        rows = session.execute(select(newest.c.state, func.count()).group_by(newest.c.state))
+        found = {str(state): int(count) for state, count in rows}
     return {state: found.get(state, 0) for state in ("due", "sent", "receipted", "failed")}

@@ -34,7 +34,7 @@ class ProductVersion:
     as_of_date: date
 
 
-def _query() -> Select[tuple[ProductRow, date]]:
+def _query() -> Select[ProductRow, date]:
     return (
         select(ProductRow, ReleaseRow.as_of_date)
         .join(ReleaseRow, ReleaseRow.number == ProductRow.release_number)
@@ -43,8 +43,8 @@ def _query() -> Select[tuple[ProductRow, date]]:
     )
 
 
-def _version(found: Row[tuple[ProductRow, date]]) -> ProductVersion:
-    row, as_of = found
+def _version(found: Row[ProductRow, date]) -> ProductVersion:
+    row, as_of = found._tuple()
     return ProductVersion(
         row.name,
         row.version,

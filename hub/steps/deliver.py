@@ -60,9 +60,7 @@ def deliver(hub: Hub) -> list[Delivery]:
     return made
 
 
-def _villages(
-    hub: Hub, engine: Engine, versions: dict[str, ProductVersion], scratch: Path
-) -> Iterator[Delivery]:
+def _villages(hub: Hub, engine: Engine, versions: dict[str, ProductVersion], scratch: Path) -> Iterator[Delivery]:
     products = [p for p in hub.contracts.products.values() if p.subscriber_kind == "village" and p.name in versions]
     if not products:
         return
@@ -71,13 +69,13 @@ def _villages(
     readers = [_Cursor(hub, engine, product, versions[product.name].version, scratch) for product in products]
     summary = next(cursor for cursor in readers if cursor.product.by_name[cursor.product.scope_column].unique)
     for code in summary.codes():
-        texts = {cursor.product: cursor.take(code) for cursor in readers}
+        texts = [(cursor.product, *cursor.take(code)) for cursor in readers]
         content = hashlib.sha256()
-        for product, (text, _rows) in texts.items():
+        for product, text, _rows in texts:
             content.update(f"{product.name}|{product.version_text}|".encode() + text)
         if last.get(code) == content.hexdigest():
             continue
-        rows = sum(count for _text, count in texts.values())
+        rows = sum(count for _product, _text, count in texts)
         manifest = {
             "division_code": code,
             "release": release,
@@ -93,10 +91,10 @@ def _villages(
                     "sha256": hashlib.sha256(text).hexdigest(),
                     "use": product.sharing["condition"],
                 }
-                for product, (text, count) in texts.items()
+                for product, text, count in texts
             ],
         }
-        files = {f"{product.title}.csv": text for product, (text, _count) in texts.items()}
+        files = {f"{product.title}.csv": text for product, text, _count in texts}
         pack = _zip({**files, "manifest.json": sign(hub, manifest)})
         path = hub.lake.outbox() / "village" / code / f"{code}-r{release}.zip"
         yield _send(hub, _Parcel("village", code, release, content.hexdigest(), path, pack, rows))
@@ -115,8 +113,12 @@ def _departments(hub: Hub, engine: Engine, versions: dict[str, ProductVersion]) 
         path = folder / f"{product.name}-v{version.version}.parquet"
         folder.mkdir(parents=True, exist_ok=True)
         fresh = folder / f".{path.name}.part"
-        engine.write(product_table(engine, hub.lake, product, version.version).order_by([c.name for c in product.columns]), fresh)
-        shutil.copyfile(hub.lake.product_manifest(product.name), folder / f"{product.name}-v{version.version}.manifest.json")
+        engine.write(
+            product_table(engine, hub.lake, product, version.version).order_by([c.name for c in product.columns]), fresh
+        )
+        shutil.copyfile(
+            hub.lake.product_manifest(product.name), folder / f"{product.name}-v{version.version}.manifest.json"
+        )
         parcel = _Parcel(
             "department", receiver, version.release_number, version.content_hash, path, fresh.read_bytes(), version.rows
         )
@@ -169,7 +171,7 @@ def _last_hashes(hub: Hub, kind: str) -> dict[str, str]:
         .distinct(DeliveryRow.receiver)
     )
     with Session(hub.database) as session:
-        return {receiver: content for receiver, content in session.execute(query)}
+        return dict(session.execute(query).tuples().all())
 
 
 class _Cursor:
@@ -181,7 +183,9 @@ class _Cursor:
         shown = readable(table, product, hub.contracts.codelists)
         self._scope = product.by_name[product.scope_column].title
         self._file = scratch / f"{product.name}.parquet"
-        engine.write(shown.order_by([self._scope, *(name for name in shown.columns if name != self._scope)]), self._file)
+        engine.write(
+            shown.order_by([self._scope, *(name for name in shown.columns if name != self._scope)]), self._file
+        )
         self.schema = shown.schema().to_pyarrow()
         self._villages = self._read()
         self._next = next(self._villages, None)
@@ -201,7 +205,8 @@ class _Cursor:
 
     def _read(self) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
         """Cut the ordered rows where the village changes."""
-        code, held = "", []
+        code = ""
+        held: list[pa.RecordBatch] = []
         for batch in pq.ParquetFile(self._file).iter_batches(65_536):
             runs = pc.run_end_encode(batch[self._scope])
             start = 0

@@ -105,8 +105,8 @@ class _Linker:
         files = [str(self.hub.lake.checked(contract.tail, batch) / "accepted.parquet") for batch in batches]
         table = self.engine.con.read_parquet(files, union_by_name=True, filename=True)
         table = table.mutate(_batch=table.filename.split("/")[-2]).drop("filename")
-        as_of = table[contract.order_by] if contract.order_by else ibis.null("timestamp")
-        table = table.mutate(_as_of=as_of.cast("timestamp"))
+        as_of = table[contract.order_by] if contract.order_by else ibis.null("timestamp(6)")
+        table = table.mutate(_as_of=as_of.cast("timestamp(6)"))
         if contract.mode == "increment":
             newest = [ibis.desc("_as_of", nulls_first=False), ibis.desc("_batch"), ibis.desc("_row")]
             place = ibis.row_number().over(group_by=list(contract.keys), order_by=newest)
@@ -161,8 +161,12 @@ class _Linker:
         if not self.feeding["residence"] or contract.attach is None:
             return current.mutate(_division_reason=ibis.literal("stated"))
         homes = self.engine.read(self.feeding["residence"])
+        # The household is that of the register, wherever the person lives now.
+        homes = homes.mutate(household_key=homes.household_key.max().over(group_by="person_key"))
         living_first = (homes.residence_kind_code == "living").ifelse(0, 1)
-        homes = homes.mutate(_turn=ibis.row_number().over(group_by="person_key", order_by=[living_first, "_batch", "_row"]))
+        homes = homes.mutate(
+            _turn=ibis.row_number().over(group_by="person_key", order_by=[living_first, "_batch", "_row"])
+        )
         homes = homes.filter(homes["_turn"] == 0).select(
             _beside="person_key", **{f"_{column}": column for column in _PLACE}
         )
@@ -191,6 +195,4 @@ class _Linker:
         if key is None or base.key_column in table.columns:
             return table
         extra = {"residence_kind_code": values["residence_kind_code"]} if "residence_kind_code" in values else {}
-        return table.mutate(
-            **{base.key_column: key, f"_{feed.entity}_reason": identified_by(base, values)}, **extra
-        )
+        return table.mutate(**{base.key_column: key, f"_{feed.entity}_reason": identified_by(base, values)}, **extra)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
 
 import ibis
+import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from hub.context import Hub
@@ -58,6 +62,7 @@ class _Builder:
 
     hub: Hub
     engine: Engine
+    claimed: set[str] = field(default_factory=set)
 
     def gather(self, entity: str) -> None:
         """Make an entity's table from its claims, before what is derived from other tables."""
@@ -72,25 +77,21 @@ class _Builder:
         if base.reference:
             claims.append(self._reference(base))
         if not claims:
-            self.engine.con.create_table(entity, schema=ibis.schema(base.arrow_schema), overwrite=True)
+            self.engine.keep(entity, ibis.memtable(base.arrow_schema.empty_table()))
             return
         table = ibis.union(*claims) if len(claims) > 1 else claims[0]
-        self.engine.con.create_table(f"{entity}__claims", table, overwrite=True)
-        merged = self._merged(base, self.engine.con.table(f"{entity}__claims"))
-        self.engine.con.create_table(f"{entity}__merged", merged, overwrite=True)
-        merged = self.engine.con.table(f"{entity}__merged")
-        names = [column.name for column in base.columns]
-        self.engine.con.create_table(entity, merged.select(*names), overwrite=True)
+        claims_table = self.engine.keep(f"{entity}__claims", table)
+        merged = self.engine.keep(f"{entity}__merged", self._merged(base, claims_table))
+        self.engine.keep(entity, merged.select(*(column.name for column in base.columns)))
         self._lineage(base)
+        self.claimed.add(entity)
 
-    def derive(self, entity: str, function: object) -> None:
+    def derive(self, entity: str, function: Callable[[Mapping[str, ibis.Table], date], ibis.Table]) -> None:
         """Replace an entity's table by the one its rules make of it and the others."""
         tables = {name: self.engine.con.table(name) for name in self.hub.contracts.base}
-        derived = function(tables, self.hub.as_of)  # type: ignore[operator]
+        derived = function(tables, self.hub.as_of)
         names = [column.name for column in self.hub.contracts.base[entity].columns]
-        self.engine.con.create_table(f"{entity}__derived", derived.select(*names), overwrite=True)
-        self.engine.con.drop_table(entity)
-        self.engine.con.rename_table(f"{entity}__derived", entity)
+        self.engine.keep(entity, derived.select(*names))
 
     def _claim(self, base: BaseContract, tail: str, feed: Feed) -> ibis.Table:
         """One dataset's claims: a row for each key, the newest (or the feed's first) where several rows fill it."""
@@ -100,17 +101,17 @@ class _Builder:
         if "source_dataset" in base.by_name:
             values["source_dataset"] = ibis.literal(tail)
         types = ibis.schema(base.arrow_schema)
-        columns = {
-            name: values[name].cast(types[name]) if name in values else ibis.null(types[name]) for name in names
-        }
-        order = [ibis.cases(*((rows[c] == v, i) for i, v in enumerate(vs)), else_=len(vs)) for c, vs in feed.first.items()]
+        columns = {name: values[name].cast(types[name]) if name in values else ibis.null(types[name]) for name in names}
+        order = [
+            ibis.cases(*((rows[c] == v, i) for i, v in enumerate(vs)), else_=len(vs)) for c, vs in feed.first.items()
+        ]
         order += [ibis.desc(rows["_as_of"], nulls_first=False), ibis.desc(rows["_batch"]), ibis.desc(rows["_row"])]
         claim = rows.select(
             **columns,
             dataset=ibis.literal(tail),
             batch=rows["_batch"],
             row=rows["_row"],
-            as_of=rows["_as_of"],
+            as_of=rows["_as_of"].cast("timestamp(6)"),
             _turn=ibis.row_number().over(group_by=columns[base.key_column], order_by=order),
         )
         return claim.filter((claim["_turn"] == 0) & claim[base.key_column].notnull()).drop("_turn")
@@ -138,30 +139,30 @@ class _Builder:
             dataset=ibis.literal(f"codelists/{name}"),
             batch=ibis.null("string"),
             row=ibis.null("int64"),
-            as_of=ibis.null("timestamp"),
+            as_of=ibis.null("timestamp(6)"),
         ).filter(key.startswith(own) | key.isin(above) if above else key.startswith(own))
 
     def _merged(self, base: BaseContract, claims: ibis.Table) -> ibis.Table:
         """One row a key: each field from its best claim, and beside it (`<field>__from`) the dataset that gave it."""
-        datasets = sorted({*self.hub.contracts.sources, *(f"codelists/{n}" for n in self.hub.contracts.codelists)})
-        picked = {}
-        for column in base.columns:
-            if column.name == base.key_column:
-                continue
-            value = claims[column.name]
-            rank = _rank(base.ranked(column.name), datasets, claims)
-            picked[f"{column.name}__pick"] = ibis.struct({"value": value, "dataset": claims.dataset}).argmin(
-                rank, where=value.notnull()
+        fields = [column.name for column in base.columns if column.name != base.key_column]
+        orders = {name: base.ranked(name) for name in fields}
+        ranks = {order: f"rank_{number}" for number, order in enumerate(dict.fromkeys(orders.values()))}
+        claims = claims.mutate(**{name: _rank(order, claims) for order, name in ranks.items()})
+        picked = {
+            name: ibis.struct({"value": claims[name], "dataset": claims.dataset}).argmin(
+                claims[ranks[orders[name]]], where=claims[name].notnull()
             )
+            for name in fields
+        }
         grouped = claims.group_by(base.key_column).aggregate(**picked)
-        fields = {}
-        for name in (column.name for column in base.columns if column.name != base.key_column):
-            fields[name] = grouped[f"{name}__pick"]["value"]
-            fields[f"{name}__from"] = grouped[f"{name}__pick"]["dataset"]
-        return grouped.select(base.key_column, **fields)
+        values = {name: grouped[name]["value"] for name in fields}
+        sources = {f"{name}__from": grouped[name]["dataset"] for name in fields}
+        return grouped.select(base.key_column, **values, **sources)
 
     def _lineage(self, base: BaseContract) -> None:
-        claims = self.engine.con.table(f"{base.name}__claims").select(base.key_column, "dataset", "batch", "row", "as_of")
+        claims = self.engine.con.table(f"{base.name}__claims").select(
+            base.key_column, "dataset", "batch", "row", "as_of"
+        )
         merged = self.engine.con.table(f"{base.name}__merged")
         names = [column.name for column in base.columns if column.name != base.key_column]
         joined = claims.join(merged, base.key_column)
@@ -169,15 +170,17 @@ class _Builder:
         lineage = joined.select(
             base.key_column, "dataset", "batch", "row", "as_of", fields=won.filter(lambda name: name.notnull())
         )
-        self.engine.con.create_table(f"{base.name}__lineage", lineage, overwrite=True)
+        self.engine.keep(f"{base.name}__lineage", lineage)
 
     def write(self, entity: str) -> int:
         """Write an entity and its lineage as Delta tables, sorted by key, and return its rows."""
         base = self.hub.contracts.base[entity]
         table = self.engine.con.table(entity)
-        rows, keys = self.engine.con.to_pyarrow(
-            table.aggregate(rows=table.count(), keys=table[base.key_column].nunique())
-        ).to_pylist()[0].values()
+        rows, keys = (
+            self.engine.con.to_pyarrow(table.aggregate(rows=table.count(), keys=table[base.key_column].nunique()))
+            .to_pylist()[0]
+            .values()
+        )
         if rows != keys:
             raise StopError(
                 where=f"base/{entity}",
@@ -185,22 +188,21 @@ class _Builder:
                 allowed="every key once",
                 do="see which feeds of this entity make the key and correct their contract",
             )
-        reader = table.order_by(base.key_column).to_pyarrow_batches(chunk_size=65_536).cast(base.arrow_schema)
+        reader = self.engine.batches(table.order_by(base.key_column)).cast(base.arrow_schema)
         self._write_delta(self.hub.lake.base(entity), reader)
-        if f"{entity}__lineage" in self.engine.con.list_tables():
+        if entity in self.claimed:
             lineage = self.engine.con.table(f"{entity}__lineage")
-            self._write_delta(self.hub.lake.lineage(entity), lineage.to_pyarrow_batches(chunk_size=65_536))
+            self._write_delta(self.hub.lake.lineage(entity), self.engine.batches(lineage))
         return int(rows)
 
-    def _write_delta(self, path: object, reader: object) -> None:
-        write_deltalake(str(path), reader, mode="overwrite", schema_mode="overwrite")  # type: ignore[call-overload]
+    def _write_delta(self, path: Path, reader: pa.RecordBatchReader) -> None:
+        write_deltalake(str(path), reader, mode="overwrite", schema_mode="overwrite")
         DeltaTable(str(path)).create_checkpoint()
 
 
-def _rank(authority: tuple[str, ...], datasets: list[str], claims: ibis.Table) -> ibis.Value:
-    """Smaller is better: the authority's order, then freshness (seconds), then the dataset's name."""
-    places = {tail: authority.index(tail) if tail in authority else len(authority) for tail in datasets}
-    place = ibis.cases(*((claims.dataset == tail, number) for tail, number in places.items()), else_=len(authority) + 1)
-    name = ibis.cases(*((claims.dataset == tail, number) for number, tail in enumerate(datasets)), else_=len(datasets))
+def _rank(authority: tuple[str, ...], claims: ibis.Table) -> ibis.Value:
+    """Smaller is better: the authority's order, then freshness in seconds, then the dataset's name."""
+    place = ibis.cases(*((claims.dataset == t, n) for n, t in enumerate(authority)), else_=len(authority))
     age = 10_000_000_000 - ibis.coalesce(claims.as_of.epoch_seconds(), ibis.literal(0))
-    return place.cast("int64") * 10_000_000_000_000 + age * 1_000 + name
+    name = claims.dataset.hexdigest("md5").substr(0, 3)
+    return place.cast("int64") * 100_000_000_000_000 + age * 10_000 + ("0x" + name).cast("int64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import ibis
 from deltalake import DeltaTable, write_deltalake
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.context import Hub
 from hub.contracts import ProductContract
+from hub.delta import delta_files, delta_table
 from hub.digest import table_digest
 from hub.engine import Engine
 from hub.errors import StopError
@@ -22,7 +22,6 @@ from hub.masks import masked
 from hub.store import write_atomically
 
 __all__ = ["publish", "register_release"]
-
 
 
 def publish(hub: Hub) -> list[ProductVersion]:
@@ -53,22 +52,15 @@ def register_release(hub: Hub, engine: Engine, number: int) -> ReleaseRow:
         release = session.get_one(ReleaseRow, number)
         session.expunge(release)
     for entity, facts in release.tables.items():
-        table = DeltaTable(str(hub.lake.base(entity)), version=facts["delta_version"])
-        files = [uri.removeprefix("file://") for uri in table.file_uris()]
-        rows = engine.read([Path(file) for file in files])
-        engine.con.create_view(entity, rows, overwrite=True)
-    engine.con.create_view(
-        "release_date",
-        ibis.memtable({"as_of_date": [release.as_of_date]}, schema={"as_of_date": "date"}),
-        overwrite=True,
-    )
+        base = hub.contracts.base[entity]
+        rows = delta_table(engine, hub.lake.base(entity), base.arrow_schema, facts["delta_version"])
+        engine.con.create_view(entity, rows)
+    engine.keep("release_date", ibis.memtable({"as_of_date": [release.as_of_date]}, schema={"as_of_date": "date"}))
     return release
 
 
 def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: ReleaseRow) -> ProductVersion | None:
-    table = _rows(hub, engine, product)
-    engine.con.create_table("product_rows", table, overwrite=True)
-    table = engine.con.table("product_rows")
+    table = engine.keep("product_rows", _rows(hub, engine, product))
     content = table_digest(table, [column.name for column in product.columns], salt=product.version_text)
     last = newest_version(hub, product.name)
     if last is not None and last.content_hash == content:
@@ -79,7 +71,7 @@ def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: Re
     path = hub.lake.product(product.name)
     write_deltalake(
         str(path),
-        ordered.to_pyarrow_batches(chunk_size=65_536).cast(product.arrow_schema),
+        engine.batches(ordered).cast(product.arrow_schema),
         mode="overwrite",
         schema_mode="overwrite",
         configuration={"delta.logRetentionDuration": "interval 1095 days"},
@@ -101,7 +93,7 @@ def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: Re
 
 def _rows(hub: Hub, engine: Engine, product: ProductContract) -> ibis.Table:
     """The query's rows inside the hub's division, masked and typed as the contract says."""
-    found = engine.con.sql(product.query, dialect="duckdb")
+    found = engine.define("product_query", product.query)
     missing = [column.name for column in product.columns if column.name not in found.columns]
     extra = [name for name in found.columns if name not in product.by_name and not name.startswith("_")]
     if missing or extra:
@@ -125,7 +117,6 @@ def _rows(hub: Hub, engine: Engine, product: ProductContract) -> ibis.Table:
 
 def _manifest(hub: Hub, product: ProductContract, version: ProductVersion) -> dict[str, object]:
     path = hub.lake.product(product.name)
-    files = sorted(uri.rpartition("/")[2] for uri in DeltaTable(str(path)).file_uris())
     return {
         "product": product.name,
         "title": product.title,
@@ -137,5 +128,7 @@ def _manifest(hub: Hub, product: ProductContract, version: ProductVersion) -> di
         "villages": version.villages,
         "columns": [{"name": c.name, "title": c.title, "type": c.kind} for c in product.columns],
         "sharing": dict(product.sharing),
-        "files": {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in files},
+        "files": {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in delta_files(path, version.version)
+        },
     }

@@ -1,0 +1,144 @@
+"""A Great Expectations session over Parquet, in a DuckDB of its own: what hub.validation runs its suites in.
+
+The library is imported inside the functions: it takes seconds, and only a step that validates should pay for it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
+
+from hub.contracts import Codelist
+from hub.errors import StopError
+from hub.settings import Settings
+from hub.suites import Expectation
+
+__all__ = ["Session", "session"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One table under validation: the view `rows`, with the code lists beside it as `codelist_<name>`.
+
+    Attributes:
+        tail: Path tail of the table's contract.
+        library: The module `great_expectations`.
+        batch: The table as the library knows it.
+        database: The library's SQLAlchemy engine.
+    """
+
+    tail: str
+    library: Any
+    batch: Any
+    database: sa.Engine
+
+    def run(
+        self, suite: Sequence[Expectation], parameters: Mapping[str, Any], **result_format: Any
+    ) -> Mapping[str, Any]:
+        """Run expectations and return the library's result of each by its rule id.
+
+        Raises:
+            StopError: An expectation could not be evaluated.
+        """
+        expectations = self.library.ExpectationSuite(name=self.tail, expectations=[dict(item) for item in suite])
+        answer = self.batch.validate(expectations, expectation_parameters=dict(parameters), result_format=result_format)
+        for item in answer.results:
+            self._assert_evaluated(item)
+        return {item.expectation_config.meta["rule_id"]: item for item in answer.results}
+
+    def _assert_evaluated(self, item: Any) -> None:
+        if item.exception_info and item.exception_info.get("raised_exception", True):
+            raise StopError(
+                where=f"suite {self.tail}, rule {item.expectation_config.meta['rule_id']}",
+                came=f"{item.expectation_config.type} could not be evaluated",
+                allowed="columns and arguments that the expectation knows",
+                do="mend the rule in expectations/, or the contract it is derived from",
+            )
+
+    def duckdb(self) -> AbstractContextManager[Any]:
+        """Lend the DuckDB connection below one of SQLAlchemy's."""
+        return _duckdb(self.database)
+
+
+@contextmanager
+def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], settings: Settings) -> Iterator[Session]:
+    """Open a session on the files of one table; all it held is gone when the block ends."""
+    library = _library()
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = library.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    # A named memory is shared by the several connections the library opens, and is gone with the last of them.
+    source = context.data_sources.add_sql("duckdb", connection_string=f"duckdb:///:memory:{uuid.uuid4().hex}")
+    database = source.get_execution_engine().engine
+    sa.event.listen(database, "after_cursor_execute", _buffer)
+    with tempfile.TemporaryDirectory(prefix="hub-spill-") as spill:
+        try:
+            with database.begin() as connection:
+                connection.exec_driver_sql(f"SET threads = {settings.threads}")
+                connection.exec_driver_sql(f"SET memory_limit = '{settings.memory_limit_mb}MB'")
+                connection.exec_driver_sql(f"SET temp_directory = '{spill}'")
+            with _duckdb(database) as duck:
+                duck.read_parquet([str(path) for path in paths], union_by_name=True).create_view("rows")
+                for codelist in codelists:
+                    codes = pa.table({"code": pa.array(codelist.titles, pa.string())})
+                    duck.from_arrow(codes).create(f"codelist_{codelist.name}")
+            asset = source.add_table_asset("rows", table_name="rows")
+            batch = asset.add_batch_definition_whole_table("all").get_batch()
+            yield Session(tail, library, batch, database)
+        finally:
+            database.dispose()
+            source.get_engine().dispose()
+
+
+@contextmanager
+def _duckdb(database: sa.Engine) -> Iterator[Any]:
+    connection = database.raw_connection()
+    try:
+        yield connection.driver_connection
+    finally:
+        connection.close()
+
+
+def _buffer(
+    connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    """Fetch a result at once: the library reads it after it has closed the connection."""
+    if cursor.description:
+        context.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(cursor, initial_buffer=cursor.fetchall())
+
+
+@cache
+def _library() -> Any:
+    """Import Great Expectations once, silenced, with the hub's own expectations registered."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # theirs, about their own code
+        import duckdb_engine  # noqa: F401
+        import great_expectations
+
+        from expectations import geometries, identifiers, rows, texts  # noqa: F401
+
+    atexit.register(_let_go_of_duckdb)
+    return great_expectations
+
+
+def _let_go_of_duckdb() -> None:
+    """Drop what keeps DuckDB's objects alive past the interpreter: its binding would list them all on stderr."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "duckdb_engine":
+            vars(sys.modules[name]).clear()
