@@ -1,9 +1,8 @@
 """What can go wrong, grouped by what the runner does next; `hub.errors` carries the same groups on.
 
-    Exception
-    ├── StopError       a person must act: configuration, rights, a broken promise of ours
-    ├── RetryError      the same call may succeed later: a server that is away, a lock, a time-out
-    └── SetAsideError   one delivery or row is unusable: keep it apart, name its department, go on
+- `StopError`: a person must act: configuration, rights, a broken promise of ours.
+- `RetryError`: the same call may succeed later: a server that is away, a lock, a time-out.
+- `SetAsideError`: one delivery or row is unusable: keep it apart, name its department, go on.
 """
 
 from __future__ import annotations

@@ -101,8 +101,9 @@ def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], set
             batch = asset.add_batch_definition_whole_table("all").get_batch()
             yield Session(tail, library, batch, database)
         finally:
-            database.dispose()
-            source.get_engine().dispose()
+            for engine in (database, source.get_engine()):
+                engine.dispose()
+                engine.dialect._type_memos.clear()  # else DuckDB's type objects stay as long as the process
 
 
 @contextmanager

@@ -16,18 +16,18 @@ from hub.errors import StopError
 from hub.exchange.readable import csv_bytes
 from hub.exchange.workbook import write_workbook
 from hub.ledger import Batch
-from hub.reasons import Reason
+from hub.reasons import Outcome, Reason
 from hub.store import write_atomically
 
 __all__ = ["OUTCOMES", "export_issues"]
 
 OUTCOMES = {
-    "repaired": "已修正，保留原值",
-    "value_set_aside": "该值暂存，其余入库",
-    "refused": "整行暂存",
-    "quarantined": "整行暂存",
-    "duplicate": "重复行",
-    "warning": "提示，已入库",
+    Outcome.REPAIRED: "已修正，保留原值",
+    Outcome.VALUE_SET_ASIDE: "该值暂存，其余入库",
+    Outcome.REFUSED: "整行暂存",
+    Outcome.QUARANTINED: "整行暂存",
+    Outcome.DUPLICATE: "重复行",
+    Outcome.WARNED: "提示，已入库",
 }
 """Outcome -> what a department reads."""
 
@@ -83,39 +83,39 @@ def _all(hub: Hub, engine: Engine, contracts: tuple[SourceContract, ...]) -> Ite
 
 def _of_batch(hub: Hub, engine: Engine, contract: SourceContract, batch: Batch) -> Iterator[pa.RecordBatch]:
     cells = engine.read(hub.lake.conformed(contract.tail, batch.id) / "issues.parquet")
-    found = cells.select("_row", "column", "rule", "outcome", "original", "value")
-    held = engine.read(hub.lake.checked(contract.tail, batch.id) / "quarantine.parquet")
-    told = cells.filter(cells.outcome == "refused").select("_row", "rule")
-    rules = held.anti_join(told, [held["_row"] == told["_row"], held["reason"] == told["rule"]])
+    found = cells.select("_row", "column", "rule", "outcome", "original", "value", meaning=ibis.null("string"))
+    checked = hub.lake.checked(contract.tail, batch.id)
+    told = cells.filter(cells.outcome == Outcome.REFUSED).select("_row", "column")
+    for name, outcome in (("quarantine", Outcome.QUARANTINED), ("warnings", Outcome.WARNED)):
+        lines = engine.read(checked / f"{name}.parquet").anti_join(told, ["_row", "column"])
+        found = found.union(_row_lines(lines, lines["column"], lines["rule_id"], lines["reason"], outcome))
+    twins = engine.read(checked / "duplicates.parquet")
     found = found.union(
-        rules.select(
-            "_row",
-            "column",
-            rule=rules["reason"],
-            outcome=ibis.literal("quarantined"),
-            original=ibis.null("string"),
-            value=ibis.null("string"),
-        )
+        _row_lines(twins, ibis.literal(""), twins["reason"], ibis.null("string"), Outcome.DUPLICATE)
     )
-    twins = engine.read(hub.lake.checked(contract.tail, batch.id) / "duplicates.parquet")
-    found = found.union(
-        twins.select(
-            "_row",
-            column=ibis.literal(""),
-            rule=twins["reason"],
-            outcome=ibis.literal("duplicate"),
-            original=ibis.null("string"),
-            value=ibis.null("string"),
-        )
-    )
-    table = found.order_by(["_row", "column", "rule"]).to_pyarrow()
+    table = engine.keep("issues", found).order_by(["_row", "column", "rule"]).to_pyarrow()
     for chunk in table.to_batches(max_chunksize=65_536):
         yield _told(contract, batch, chunk)
 
 
+def _row_lines(
+    lines: ibis.Table, column: ibis.Value, rule: ibis.Value, meaning: ibis.Value, outcome: Outcome
+) -> ibis.Table:
+    """Lines about whole rows in the shape of cells."""
+    return lines.select(
+        "_row",
+        column=column.cast("string"),
+        rule=rule.cast("string"),
+        outcome=ibis.literal(str(outcome)),
+        original=ibis.null("string"),
+        value=ibis.null("string"),
+        meaning=meaning.cast("string"),
+    )
+
+
 def _told(contract: SourceContract, batch: Batch, chunk: pa.RecordBatch) -> pa.RecordBatch:
     columns = [contract.by_name.get(name) for name in chunk["column"].to_pylist()]
-    reasons = [_reason(code) for code in chunk["rule"].to_pylist()]
+    reasons = [_reason(*pair) for pair in zip(chunk["rule"].to_pylist(), chunk["meaning"].to_pylist(), strict=True)]
     rows = chunk.num_rows
     return pa.record_batch(
         [
@@ -127,7 +127,7 @@ def _told(contract: SourceContract, batch: Batch, chunk: pa.RecordBatch) -> pa.R
             pa.array([column.title if column else "" for column in columns], pa.string()),
             chunk["rule"],
             pa.array([reason[0] for reason in reasons], pa.string()),
-            pa.array([OUTCOMES.get(outcome, outcome) for outcome in chunk["outcome"].to_pylist()], pa.string()),
+            pa.array([OUTCOMES[Outcome(outcome)] for outcome in chunk["outcome"].to_pylist()], pa.string()),
             chunk["original"],
             chunk["value"],
             pa.array([reason[1] for reason in reasons], pa.string()),
@@ -136,9 +136,9 @@ def _told(contract: SourceContract, batch: Batch, chunk: pa.RecordBatch) -> pa.R
     )
 
 
-def _reason(code: str) -> tuple[str, str]:
-    try:
-        reason = Reason(code)
-    except ValueError:
-        return code, ""
+def _reason(code: str, meaning: str | None) -> tuple[str, str]:
+    """What a code means and what to do; a suite's rule brings its own meaning."""
+    if code not in Reason:
+        return meaning or code, "核对后在源系统中改正"
+    reason = Reason(code)
     return reason.meaning, reason.action

@@ -71,7 +71,7 @@ _FORMS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "disability_certificate": (
         "expect_column_values_to_match_pattern",
         {"pattern": "[0-9]{17}[0-9X][1-7][1-4](B[0-9])?"},
-        "残疾人证管理办法",
+        "残疾证号编码（身份证号＋类别＋等级）",
     ),
     "credit_code": ("expect_column_values_to_be_credit_codes", {}, "GB 32100-2015"),
     "division_code": (

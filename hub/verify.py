@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
@@ -75,7 +76,7 @@ def _packs(hub: Hub, faults: list[str]) -> int:
         select(DeliveryRow)
         .where(DeliveryRow.state.in_(("sent", "receipted")))
         .order_by(DeliveryRow.receiver_kind, DeliveryRow.receiver, DeliveryRow.id.desc())
-        .distinct(DeliveryRow.receiver_kind, DeliveryRow.receiver)
+        .ext(distinct_on(DeliveryRow.receiver_kind, DeliveryRow.receiver))
     )
     count = 0
     with Session(hub.database) as session:

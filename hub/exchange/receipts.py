@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
@@ -34,7 +35,7 @@ def delivery_counts(hub: Hub) -> dict[str, int]:
     newest = (
         select(DeliveryRow.state)
         .order_by(DeliveryRow.receiver_kind, DeliveryRow.receiver, DeliveryRow.id.desc())
-        .distinct(DeliveryRow.receiver_kind, DeliveryRow.receiver)
+        .ext(distinct_on(DeliveryRow.receiver_kind, DeliveryRow.receiver))
         .subquery()
     )
     with Session(hub.database) as session:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import Row, Select, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
@@ -39,12 +40,12 @@ def _query() -> Select[ProductRow, date]:
         select(ProductRow, ReleaseRow.as_of_date)
         .join(ReleaseRow, ReleaseRow.number == ProductRow.release_number)
         .order_by(ProductRow.name, ProductRow.version.desc())
-        .distinct(ProductRow.name)
+        .ext(distinct_on(ProductRow.name))
     )
 
 
 def _version(found: Row[ProductRow, date]) -> ProductVersion:
-    row, as_of = found._tuple()
+    row, as_of = found
     return ProductVersion(
         row.name,
         row.version,

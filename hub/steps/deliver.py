@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
@@ -168,10 +169,10 @@ def _last_hashes(hub: Hub, kind: str) -> dict[str, str]:
         select(DeliveryRow.receiver, DeliveryRow.content_hash)
         .where(DeliveryRow.receiver_kind == kind, DeliveryRow.state.in_(("sent", "receipted")))
         .order_by(DeliveryRow.receiver, DeliveryRow.id.desc())
-        .distinct(DeliveryRow.receiver)
+        .ext(distinct_on(DeliveryRow.receiver))
     )
     with Session(hub.database) as session:
-        return dict(session.execute(query).tuples().all())
+        return {receiver: content for receiver, content in session.execute(query)}  # noqa: C416 - rows, not pairs
 
 
 class _Cursor:

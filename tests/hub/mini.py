@@ -60,7 +60,12 @@ def fill(hub: Hub) -> None:
         "natural_resources/grid",
         [
             {"grid_code": f"{MAZHUANG}001", "grid_name": "一", "division_code": MAZHUANG, "geometry": _square(117, 34)},
-            {"grid_code": f"{NEIGHBOUR}001", "grid_name": "一", "division_code": NEIGHBOUR, "geometry": _square(118, 34)},
+            {
+                "grid_code": f"{NEIGHBOUR}001",
+                "grid_name": "一",
+                "division_code": NEIGHBOUR,
+                "geometry": _square(118, 34),
+            },
         ],
     )
     put(
@@ -73,8 +78,20 @@ def fill(hub: Hub) -> None:
         hub,
         "natural_resources/standard_address",
         [
-            {"address_code": "A1", "full_address": "马庄1号", "division_code": MAZHUANG, "geometry": _point(117.5, 34.5)} | place,
-            {"address_code": "A2", "full_address": "邻村2号", "division_code": NEIGHBOUR, "geometry": _point(118.5, 34.5)} | place,
+            {
+                "address_code": "A1",
+                "full_address": "马庄1号",
+                "division_code": MAZHUANG,
+                "geometry": _point(117.5, 34.5),
+            }
+            | place,
+            {
+                "address_code": "A2",
+                "full_address": "邻村2号",
+                "division_code": NEIGHBOUR,
+                "geometry": _point(118.5, 34.5),
+            }
+            | place,
         ],
     )
     police = {"updated_at": _STAMP, "operation_code": "I", "household_no": "H1"}
@@ -83,7 +100,13 @@ def fill(hub: Hub) -> None:
         "public_security/registered_resident",
         [
             {"id_number": DAUGHTER, "person_name": "乙某", "sex_code": "2", "birth_date": dt.date(1990, 1, 1)}
-            | {"relation_code": "30", "address_code": "A1", "division_code": MAZHUANG, "source_id": 2, "phone": "10000000002"}
+            | {
+                "relation_code": "30",
+                "address_code": "A1",
+                "division_code": MAZHUANG,
+                "source_id": 2,
+                "phone": "10000000002",
+            }
             | police,
             # The register puts the head into the neighbour village; his address says Mazhuang.
             {"id_number": HEAD, "person_name": "甲某", "sex_code": "1", "birth_date": dt.date(1950, 1, 1)}
@@ -114,7 +137,15 @@ def fill(hub: Hub) -> None:
     put(
         hub,
         "civil_affairs/elderly_allowance",
-        [{"id_number": HEAD, "person_name": "甲某", "age_band": "70-79", "amount_yuan": 50.0, "division_code": NEIGHBOUR}],
+        [
+            {
+                "id_number": HEAD,
+                "person_name": "甲某",
+                "age_band": "70-79",
+                "amount_yuan": 50.0,
+                "division_code": NEIGHBOUR,
+            }
+        ],
     )
     put(
         hub,

@@ -1,0 +1,1 @@
+"""What the hub costs, measured within one run; `hub` never imports this."""

@@ -1,0 +1,201 @@
+"""How rows of a statement stream into Arrow: ADBC for PostgreSQL, connectorx for MariaDB and MySQL, else a cursor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any, Final
+from urllib.parse import quote
+
+import adbc_driver_manager
+import pyarrow as pa
+from sqlalchemy import ColumnClause, ColumnElement, Engine, Select, cast, inspect, text
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import types as sql
+from sqlalchemy.dialects.mysql.base import ischema_names
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.types import TypeEngine
+
+from connectors.base import BATCH_ROWS
+from connectors.errors import RetryError, StopError
+
+__all__ = ["columns_of", "database_errors", "readable", "stream"]
+
+_MYSQL: Final = ("mysql", "mariadb")
+
+_ARROW: Final[tuple[tuple[type[Any], pa.DataType], ...]] = (
+    (sql.Enum, pa.string()),
+    (sql.Integer, pa.int64()),
+    (sql.Float, pa.float64()),
+    (sql.String, pa.string()),
+    (sql.DateTime, pa.timestamp("us")),
+    (sql.Date, pa.date32()),
+    (sql.Boolean, pa.bool_()),
+    (sql.LargeBinary, pa.binary()),
+)
+"""Types that keep their own Arrow type; all others, decimals among them, come as text and so without loss."""
+
+_MYSQL_COLUMNS: Final = text(
+    "SELECT column_name, data_type FROM information_schema.columns"
+    " WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
+)
+
+_STOP_STATES: Final = ("28", "3D", "42")
+_STOP_CODES: Final = frozenset({1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1698})
+_STOP_WORDS: Final = re.compile(
+    r"authentication failed|no password supplied|does not exist|permission denied|no pg_hba\.conf|认证失败|不存在|权限",
+    re.IGNORECASE,
+)
+_CONNECTORX_CODE: Final = re.compile(r"ERROR (\d+) \((\w{5})\)")
+
+
+def columns_of(link: SqlConnection, schema: str | None, table: str) -> dict[str, TypeEngine[Any]]:
+    """Return the columns of a table or view with their types; none where the user sees no such table."""
+    if link.dialect.name in _MYSQL:
+        # SQLAlchemy's way asks for SHOW CREATE, which a user who may only read a view has no right to.
+        found = link.execute(_MYSQL_COLUMNS, {"schema": schema, "table": table}).all()
+        columns = {name: ischema_names.get(kind, sql.NullType)() for name, kind in found}
+    else:
+        try:
+            columns = {item["name"]: item["type"] for item in inspect(link).get_columns(table, schema=schema)}
+        except NoSuchTableError:
+            columns = {}
+    return {name: sql.Double() if isinstance(kind, sql.Float) else kind for name, kind in columns.items()}
+
+
+def readable(column: ColumnClause[Any], dialect: str) -> ColumnElement[Any]:
+    """Return the column as the fast readers can carry it, without loss.
+
+    MariaDB's zero and partial dates (0000-00-00) become null, as in every client of it: adding no days does so.
+    """
+    if dialect in _MYSQL and isinstance(column.type, sql.Date | sql.DateTime):
+        return column + text("INTERVAL 0 DAY")
+    if dialect in (*_MYSQL, "postgresql") and (_kept(column.type) is None or isinstance(column.type, sql.Enum)):
+        return cast(column, sql.String())
+    return column
+
+
+def _kept(kind: TypeEngine[Any]) -> pa.DataType | None:
+    if isinstance(kind, sql.DateTime) and kind.timezone:
+        return pa.timestamp("us", "UTC")
+    return next((arrow for family, arrow in _ARROW if isinstance(kind, family)), None)
+
+
+def stream(engine: Engine, statement: Select[Any], columns: Mapping[str, TypeEngine[Any]]) -> Iterator[pa.RecordBatch]:
+    """Stream the rows of a statement, read-only; at least one batch.
+
+    Args:
+        engine: Where to; its URL has the password.
+        statement: What to read; its columns are named as in `columns`.
+        columns: Name and type of each column, in order.
+    """
+    url, dialect = engine.url, engine.dialect.name
+    if dialect == "postgresql":
+        return _plain(_adbc(engine, _literal(engine, statement)))
+    # connectorx knows no further option of a URL (TLS, socket): a cursor is slower, but does what the URL says.
+    if dialect in _MYSQL and set(url.query) <= {"charset"}:
+        return _plain(_connectorx(url, _literal(engine, statement)))
+    return _cursor(engine, statement, columns)
+
+
+def _literal(engine: Engine, statement: Select[Any]) -> str:
+    return str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+
+
+def _plain(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Without the driver's own metadata, which would make two equal schemas differ."""
+    for batch in batches:
+        yield pa.record_batch(batch.columns, names=batch.schema.names)
+
+
+def _adbc(engine: Engine, statement: str) -> Iterator[pa.RecordBatch]:
+    from adbc_driver_postgresql import dbapi  # the native driver is loaded by those who need it
+    from psycopg.conninfo import make_conninfo
+
+    _, parts = engine.url.get_dialect()().create_connect_args(engine.url)
+    with closing(dbapi.connect(make_conninfo(**parts))) as link, closing(link.cursor()) as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        cursor.execute(statement)
+        reader = cursor.fetch_record_batch()
+        yield _empty(reader.schema)
+        yield from reader
+
+
+def _connectorx(url: URL, statement: str) -> Iterator[pa.RecordBatch]:
+    import connectorx  # 40 MB of driver, loaded by those who need it
+
+    login = quote(url.username or "", safe="") + (f":{quote(str(url.password), safe='')}" if url.password else "")
+    address = f"mysql://{login}@{url.host}:{url.port or 3306}/{quote(url.database or '', safe='')}"
+    reader = connectorx.read_sql(
+        address,
+        statement,
+        return_type="arrow_stream",
+        batch_size=BATCH_ROWS,
+        pre_execution_query="SET SESSION TRANSACTION READ ONLY",
+    )
+    yield _empty(reader.schema)
+    yield from reader
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.record_batch([pa.array([], field.type) for field in schema], names=schema.names)
+
+
+def _cursor(engine: Engine, statement: Select[Any], columns: Mapping[str, TypeEngine[Any]]) -> Iterator[pa.RecordBatch]:
+    kinds = [_kept(kind) for kind in columns.values()]
+    schema = pa.schema([pa.field(name, kind or pa.string()) for name, kind in zip(columns, kinds, strict=True)])
+    yield _empty(schema)
+    with engine.connect().execution_options(stream_results=True, max_row_buffer=BATCH_ROWS) as link:
+        for rows in link.execute(statement).partitions(BATCH_ROWS):
+            cells = zip(*rows, strict=True)
+            yield pa.record_batch(
+                [
+                    pa.array(values if kind else [None if v is None else str(v) for v in values], field.type)
+                    for values, kind, field in zip(cells, kinds, schema, strict=True)
+                ],
+                schema=schema,
+            )
+
+
+@contextmanager
+def database_errors(where: str) -> Iterator[None]:
+    """Turn what a driver raises into the hub's groups; its text is left out, since it may hold values or addresses.
+
+    Raises:
+        StopError: Credentials, rights, a missing database or a statement the server does not take.
+        RetryError: Everything else.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, adbc_driver_manager.Error, RuntimeError, pa.ArrowException, OSError) as error:
+        raise _translated(where, error) from None
+    except BaseException as error:
+        # connectorx is written in Rust: a connection lost in mid-stream is a panic there.
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise _translated(where, error) from None
+
+
+def _translated(where: str, error: BaseException) -> StopError | RetryError:
+    state, code = _state(error)
+    told = " ".join(str(part) for part in (type(getattr(error, "orig", error)).__name__, state, code) if part)
+    came = f"the database refused or broke off ({told})"
+    by_words = not state and not code and _STOP_WORDS.search(str(error))
+    if state.startswith(_STOP_STATES) or code in _STOP_CODES or by_words:
+        return StopError(
+            where, came, "a user who may read this table", "check user, password, rights and table with the department"
+        )
+    return RetryError(where, came, "all rows in one reading", "run again later; if it stays, ask the department")
+
+
+def _state(error: BaseException) -> tuple[str, int]:
+    """SQLSTATE and the server's own code, as far as the driver tells them."""
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None) or ""
+    first = cause.args[0] if cause.args else None
+    if isinstance(first, int):
+        return str(state), first
+    match = _CONNECTORX_CODE.search(str(cause))
+    return (match[2], int(match[1])) if match and not state else (str(state), 0)

@@ -1,0 +1,80 @@
+"""Steps 1 to 3 of the walk: one DAG a department, by its calendar in `connectors/systems/<department>.yml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TriggerRule, dag, task
+
+from dags.policy import DEFAULTS, accepted, by_calendar
+
+SYSTEMS = Path(__file__).resolve().parent.parent / "connectors" / "systems"
+
+DOC = """
+### 归集 {title} · {english}
+
+| 任务 task | 做什么 | what happens |
+|---|---|---|
+| `pull` | 从部门系统原样取数，计数、校验 | rows arrive untouched, counted, hashed |
+| `take_in` | 转换、校验已到批次；不合格的行带原因留存 | what landed is conformed and checked; bad rows keep a reason |
+| `end` | 任一任务失败则本次运行失败 | the run fails if either task failed |
+
+归集失败时，已到的批次照常入库 / What landed is taken in even if some dataset could not be pulled.
+部门联系人 contact: {unit}, {contact}
+"""
+
+
+def pull_dag(system: dict[str, Any]) -> None:
+    """Declare the DAG of one department."""
+    name = system["system"]
+    owner = system["owner"]
+
+    @dag(
+        dag_id=f"pull__{name}",
+        dag_display_name=f"归集 {system['title']}",
+        description=f"归集并校验{system['title']}的数据 / pull and check the data of the {system['english']}",
+        doc_md=DOC.format(**owner, title=system["title"], english=system["english"]),
+        schedule=by_calendar(system["schedule"]),
+        catchup=False,
+        max_active_runs=1,
+        tags=["check", "conform", "pull", name],
+        default_args={**DEFAULTS, "owner": f"{system['title']} {owner['unit']}"},
+    )
+    def pull_department() -> None:
+        @task
+        def pull() -> dict[str, int]:
+            from hub.context import open_hub
+            from hub.walk import pull_system
+
+            with open_hub() as hub:
+                return {batch.id: batch.landed for batch in pull_system(hub, name)}
+
+        @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[accepted(name)])
+        def take_in() -> dict[str, dict[str, int]]:
+            from hub import walk
+            from hub.context import open_hub
+
+            with open_hub() as hub:
+                return {
+                    batch.id: {
+                        "landed": batch.landed,
+                        "accepted": batch.accepted,
+                        "quarantined": batch.quarantined,
+                        "duplicate": batch.duplicate,
+                    }
+                    for batch in walk.take_in(hub, name)
+                }
+
+        pulled, taken_in = pull(), take_in()
+        pulled >> taken_in
+        # Not a task of its own process: the scheduler marks it. It makes a failed pull a failed run.
+        [pulled, taken_in] >> EmptyOperator(task_id="end")
+
+    pull_department()
+
+
+for path in sorted(SYSTEMS.glob("*.yml")):
+    pull_dag(yaml.safe_load(path.read_text(encoding="utf-8")))

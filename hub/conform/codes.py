@@ -1,0 +1,71 @@
+"""Reading codes: a code of the list stays, a title or synonym becomes its code, anything else is unknown."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from hub.conform.cell import BLANKS, Cell, Stage, cleaned, first_reason, half_width
+from hub.contracts import Codelist
+from hub.reasons import Reason
+
+__all__ = ["CODE", "DIVISIONS", "DIVISION_CODE", "looked_up"]
+
+DIVISIONS = "division"
+"""The code list of administrative divisions, which `division_code` looks into."""
+
+_DIVISION_DIGITS = 12
+
+
+def looked_up(table: ibis.Table, column: str, codelist: Codelist) -> ibis.Table:
+    """Add `<column>__found`: the division that `<column>__key` is, or null.
+
+    A join, where other lists are looked up in place: this one has 24,000 codes.
+    """
+    known, found = list(codelist.titles), f"{column}__found"
+    divisions = ibis.memtable({found: known}, schema={found: "string"})
+    return table.left_join(divisions, table[f"{column}__key"] == divisions[found])
+
+
+def _code_key(cell: Cell) -> dict[str, ir.Value]:
+    return {"key": half_width(cell.text("clean"))}
+
+
+def _code_found(cell: Cell) -> dict[str, ir.Value]:
+    # A code stands for itself, even where another code has it as a synonym.
+    readings = {**cell.codelist.readings, **{code: code for code in cell.codelist.titles}} if cell.codelist else {}
+    return {"found": ibis.literal(readings, type="map<string, string>").get(cell["key"])}
+
+
+def _code(cell: Cell) -> dict[str, ir.Value]:
+    found, clean = cell["found"], cell["clean"]
+    return {
+        "value": found,
+        "reason": first_reason(
+            (clean.notnull() & found.isnull(), Reason.CODE_UNKNOWN), (found != clean, Reason.CODE_FROM_LABEL)
+        ),
+    }
+
+
+def _division_key(cell: Cell) -> dict[str, ir.Value]:
+    digits = half_width(cell.text("clean")).re_replace(f"[{BLANKS}]", "")
+    short = digits.re_search("^([0-9]{6}|[0-9]{9})$")
+    return {"digits": digits, "key": ibis.ifelse(short, digits.rpad(_DIVISION_DIGITS, "0"), digits)}
+
+
+def _division_code(cell: Cell) -> dict[str, ir.Value]:
+    found, clean = cell["found"], cell["clean"]
+    return {
+        "value": found,
+        "reason": first_reason(
+            (clean.notnull() & found.isnull(), Reason.DIVISION_UNKNOWN),
+            (found != cell["digits"], Reason.DIVISION_PADDED),
+            (cell["digits"] != clean, Reason.CHARACTERS_CLEANED),
+        ),
+    }
+
+
+CODE: tuple[Stage, ...] = (cleaned, _code_key, _code_found, _code)
+"""A value of the column's code list."""
+DIVISION_CODE: tuple[Stage, ...] = (cleaned, _division_key, _division_code)
+"""A 12-digit code of the division list; 6 or 9 digits are filled up with zeros. `looked_up` precedes the last stage."""

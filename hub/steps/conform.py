@@ -1,0 +1,90 @@
+"""Step 2, conform: renamed, decoded, typed, codes mapped; a repair keeps the original value beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+
+from hub.conform import issues_of, place_geometries, placed_schema, read_cells, rows_of
+from hub.context import Hub
+from hub.contracts import SourceContract
+from hub.engine import Engine
+from hub.errors import CountsError, SetAsideError
+from hub.ledger import Batch
+from hub.store import replacing
+
+__all__ = ["conform"]
+
+
+def conform(hub: Hub, batch: Batch) -> Batch:
+    """Read a landed batch by its contract and write `rows.parquet` and `issues.parquet`.
+
+    Running it again gives the same files. `rows.parquet` has the contract's columns and `_row`; `issues.parquet` has
+    one row for every cell that was repaired, set aside or refused: `_row`, `column`, `rule`, `outcome`, `original`
+    (the value as it came) and `value` (what it became, or null).
+
+    Returns:
+        The batch in state `conformed`, saved.
+
+    Raises:
+        SetAsideError: The batch lacks a column of the contract.
+        CountsError: Not every landed row came out.
+    """
+    contract = hub.contracts.sources[batch.tail]
+    parts = sorted(hub.lake.raw(batch.tail, batch.id).glob("part-*.parquet"))
+    with replacing(hub.lake.conformed(batch.tail, batch.id)) as folder, hub.engine() as engine:
+        raw = _raw_table(engine, contract, parts, folder / "placed.parquet")
+        _require_columns(raw, contract, batch)
+        engine.write(read_cells(raw, contract, hub.contracts.codelists, hub.as_of), folder / "cells.parquet")
+        cells = engine.read(folder / "cells.parquet")
+        rows = engine.write(rows_of(cells, contract), folder / "rows.parquet")
+        engine.write(issues_of(cells, contract), folder / "issues.parquet")
+        counts = _counted(engine.read(folder / "issues.parquet"))
+        if rows != batch.landed:
+            raise CountsError(
+                where=f"{batch.tail}, batch {batch.id}, step conform",
+                came=f"{rows} rows of {batch.landed} landed",
+                allowed="as many rows as landed",
+                do="compare the raw parts with their manifest, then pull the batch again",
+            )
+        for working in ("placed.parquet", "cells.parquet"):
+            (folder / working).unlink(missing_ok=True)
+    hub.ledger.record_issues(batch, "conform", counts)
+    conformed = replace(batch, state="conformed")
+    hub.ledger.save_batch(conformed)
+    return conformed
+
+
+def _raw_table(engine: Engine, contract: SourceContract, parts: list[Path], placed: Path) -> ibis.Table:
+    if not parts:
+        # A first delivery without rows has no part at all; it still has its columns.
+        names = dict.fromkeys(column.physical_name for column in contract.columns)
+        geometries = [contract.by_name[name].physical_name for name in contract.geometry_columns]
+        schema = pa.schema([*((name, pa.string()) for name in names), ("_row", pa.int64())])
+        return ibis.memtable(placed_schema(schema, geometries).empty_table())
+    if contract.geometry_columns:
+        place_geometries(parts, contract, placed)
+        return engine.read(placed)
+    return engine.read(parts)
+
+
+def _require_columns(raw: ibis.Table, contract: SourceContract, batch: Batch) -> None:
+    wanted = {column.physical_name for column in contract.columns}
+    missing = sorted(wanted - set(raw.columns))
+    if missing:
+        raise SetAsideError(
+            where=f"{batch.tail}, batch {batch.id}",
+            came=f"no column {', '.join(missing)}",
+            allowed=f"the contract's columns: {', '.join(sorted(wanted))}",
+            do="pull the batch again, or agree the change with the department and change the contract",
+            reason="schema_drift",
+        )
+
+
+def _counted(issues: ibis.Table) -> list[tuple[str, str, str, int]]:
+    keys = ["rule", "column", "outcome"]
+    table = issues.group_by(keys).aggregate(count=issues.count()).order_by(keys).to_pyarrow()
+    return [(row["rule"], row["column"], row["outcome"], row["count"]) for row in table.to_pylist()]

@@ -1,0 +1,276 @@
+"""Step 6, release: all base tables of one date go live in the governance database together, or none does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, TypedDict
+
+import adbc_driver_manager
+import orjson
+import pyarrow as pa
+import sqlalchemy as sa
+from adbc_driver_manager.dbapi import Cursor
+from adbc_driver_postgresql import dbapi as adbc
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.schema import CreateIndex
+
+from hub.context import Hub
+from hub.contracts import BaseContract
+from hub.errors import RetryError, StopError
+from hub.governance import CRS, SCHEMA, Geometry, align
+from hub.ledger.models import ReleaseRow
+from hub.pg import libpq_uri
+from hub.store import write_atomically
+
+__all__ = ["Release", "TableRelease", "release"]
+
+
+class TableRelease(TypedDict):
+    """What a release did to one table; `delta_id` and `delta_version` name the state of the base table it shows."""
+
+    rows: int
+    inserted: int
+    updated: int
+    deleted: int
+    delta_id: str
+    delta_version: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that is live.
+
+    Attributes:
+        as_of: The day the data are of.
+        tables: Entity -> what changed in its table.
+    """
+
+    number: int
+    as_of: date
+    released_at: datetime
+    tables: Mapping[str, TableRelease]
+
+
+def release(hub: Hub) -> Release | None:
+    """Bring every base table into the governance database, in one transaction.
+
+    Readers see the old release until all of the new one is there. A second process waits for the first. Killed at
+    any moment, it leaves nothing behind: rows are staged in temporary tables of the same transaction.
+
+    Returns:
+        The new release, or None if no row changed.
+
+    Raises:
+        StopError: A base table is missing or breaks its contract, or the tables need a written migration.
+        RetryError: The database went away.
+    """
+    with hub.database.begin() as connection:
+        metadata = align(connection, hub.contracts.base)
+    uri = libpq_uri(hub.database.url)
+    with _reported("governance database"), adbc.connect(uri) as loading, loading.cursor() as cursor:
+        made = _merge_all(hub, metadata, cursor)
+        if made:
+            loading.commit()
+    _keep_record(hub)
+    return made
+
+
+def _merge_all(hub: Hub, metadata: sa.MetaData, cursor: Cursor) -> Release | None:
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext('community-data-hub release'))")
+    cursor.execute("SET LOCAL work_mem = '128MB'")
+    cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
+    bases = {entity: _open(hub, entity) for entity in hub.contracts.base}
+    number, live = _ledger_state(cursor)
+    merges = {entity: _Merge(cursor, contract, metadata, number) for entity, contract in hub.contracts.base.items()}
+    tables = {entity: _as_it_was(base, live.get(entity)) or merges[entity].run(base) for entity, base in bases.items()}
+    if not any(table["inserted"] or table["updated"] or table["deleted"] for table in tables.values()):
+        return None
+    # Last of all, for it keeps readers out until the commit.
+    for merge in merges.values():
+        merge.declare_key()
+    made = Release(number, hub.as_of, datetime.now(UTC), tables)
+    _record(cursor, made)
+    return made
+
+
+def _open(hub: Hub, entity: str) -> DeltaTable:
+    try:
+        return DeltaTable(str(hub.lake.base(entity)))
+    except TableNotFoundError:
+        raise StopError(
+            where=f"base/{entity}",
+            came="the base table is not in the lake",
+            allowed="a Delta table for every contract of schemas/base",
+            do="run the step merge first",
+        ) from None
+
+
+def _ledger_state(cursor: Cursor) -> tuple[int, Mapping[str, TableRelease]]:
+    """Return the next release's number, and what the live release shows, by entity."""
+    cursor.execute("SELECT coalesce(max(number), 0) + 1 FROM ledger.release")
+    [(number,)] = cursor.fetchall()
+    # No row, if the schema was made anew: then every table is merged.
+    cursor.execute(
+        "SELECT tables::text FROM ledger.release WHERE number = (SELECT max(number) FROM governance.release)"
+    )
+    rows = cursor.fetchall()
+    return number, orjson.loads(rows[0][0]) if rows else {}
+
+
+def _as_it_was(base: DeltaTable, live: TableRelease | None) -> TableRelease | None:
+    """Return the counts of a table that the live release already shows in this very version, else None."""
+    if live is None or (live["delta_id"], live["delta_version"]) != (str(base.metadata().id), base.version()):
+        return None
+    return {**live, "inserted": 0, "updated": 0, "deleted": 0}
+
+
+class _Merge:
+    """Makes one governance table equal to its base table, touching only rows that differ."""
+
+    def __init__(self, cursor: Cursor, contract: BaseContract, metadata: sa.MetaData, number: int) -> None:
+        self.cursor, self.contract, self.number = cursor, contract, number
+        self.target = metadata.tables[f"{SCHEMA}.{contract.name}"]
+        self.staged = sa.table(f"staged_{contract.name}", *map(sa.column, contract.by_name))
+        self.same_key = sa.and_(*(self.target.c[key] == self.staged.c[key] for key in contract.keys))
+        self.values = {name: self._value(name) for name in contract.by_name}
+        has_key = "SELECT 1 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::text::regclass"
+        self.cursor.execute(has_key, (f"{SCHEMA}.{contract.name}",))
+        self.first = not self.cursor.fetchall()
+
+    def run(self, base: DeltaTable) -> TableRelease:
+        """Stage the base table's rows and carry the differences over.
+
+        Raises:
+            StopError: The base table has other columns than its contract, or a key is missing or comes twice.
+        """
+        with _reported(self.contract.tail):
+            staged = self.cursor.adbc_ingest(self.staged.name, self._rows(base), mode="create", temporary=True)
+            deleted, updated, inserted = self._fill() if self.first else self._change()
+            [(rows,)] = self._query(sa.select(sa.func.count()).select_from(self.target))
+        if rows != staged:
+            raise _breaks(self.contract.tail, f"{staged - rows} row(s) repeat the key of another")
+        self.cursor.execute(f"DROP TABLE {self.staged.name}")
+        return TableRelease(
+            rows=rows,
+            inserted=inserted,
+            updated=updated,
+            deleted=deleted,
+            delta_id=str(base.metadata().id),
+            delta_version=base.version(),
+        )
+
+    def declare_key(self) -> None:
+        """Make the unique index that a first release built the primary key."""
+        if self.first:
+            key = self.target.primary_key.name
+            self.cursor.execute(
+                f"ALTER TABLE {SCHEMA}.{self.target.name} ADD CONSTRAINT {key} PRIMARY KEY USING INDEX {key}"
+            )
+
+    def _fill(self) -> tuple[int, int, int]:
+        inserted = self._execute(self._insert(sa.true()))
+        key = sa.Index(str(self.target.primary_key.name), *self.target.primary_key, unique=True)
+        for index in sorted({key, *self.target.indexes}, key=lambda index: str(index.name)):
+            self._execute(CreateIndex(index))
+        self.cursor.execute(f"ANALYZE {SCHEMA}.{self.target.name}")
+        return 0, 0, inserted
+
+    def _change(self) -> tuple[int, int, int]:
+        self.cursor.execute(f"ANALYZE {self.staged.name}")
+        gone = ~sa.exists().where(self.same_key).correlate(self.target)
+        new = ~sa.exists().where(self.same_key).correlate(self.staged)
+        deleted = self._execute(sa.delete(self.target).where(gone))
+        return deleted, self._execute(self._update()), self._execute(self._insert(new))
+
+    def _rows(self, base: DeltaTable) -> pa.RecordBatchReader:
+        dataset = base.to_pyarrow_dataset()
+        if set(dataset.schema.names) != set(self.contract.by_name):
+            odd = sorted(set(dataset.schema.names) ^ set(self.contract.by_name))
+            raise _breaks(self.contract.tail, f"columns {', '.join(odd)} are in the contract or in the table only")
+        # Little is read ahead: the server takes the rows more slowly than the disk gives them.
+        scanner = dataset.scanner(
+            list(self.contract.by_name), batch_size=65536, batch_readahead=2, fragment_readahead=1
+        )
+        return scanner.to_reader().cast(self.contract.arrow_schema)
+
+    def _value(self, name: str) -> sa.ColumnElement[object]:
+        staged = self.staged.c[name]
+        return sa.func.ST_GeomFromWKB(staged, CRS) if isinstance(self.target.c[name].type, Geometry) else staged
+
+    def _update(self) -> sa.Update:
+        others = [name for name in self.values if name not in self.contract.keys]
+        old, new = (sa.tuple_(*(side[name] for name in others)) for side in (self.target.c, self.values))
+        changes = {name: self.values[name] for name in others} | {"release_number": sa.literal(self.number)}
+        return sa.update(self.target).values(changes).where(self.same_key, old.is_distinct_from(new))
+
+    def _insert(self, which: sa.ColumnElement[bool]) -> sa.Insert:
+        rows = sa.select(*self.values.values(), sa.literal(self.number)).select_from(self.staged).where(which)
+        return sa.insert(self.target).from_select([*self.values, "release_number"], rows)
+
+    def _execute(self, statement: sa.ClauseElement) -> int:
+        """Run a statement over ADBC, which takes text only, and return how many rows it touched."""
+        dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+        self.cursor.execute(str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})))
+        return int(self.cursor.rowcount)
+
+    def _query(self, statement: sa.ClauseElement) -> list[tuple[Any, ...]]:
+        self._execute(statement)
+        return self.cursor.fetchall()
+
+
+def _record(cursor: Cursor, made: Release) -> None:
+    rows = orjson.dumps({entity: table["rows"] for entity, table in made.tables.items()}).decode()
+    tables = orjson.dumps(made.tables).decode()
+    head = (made.number, made.as_of, made.released_at)
+    cursor.execute("INSERT INTO governance.release VALUES ($1, $2, $3, $4::text::jsonb)", (*head, rows))
+    cursor.execute(
+        "INSERT INTO ledger.release (number, as_of_date, released_at, tables, state)"
+        " VALUES ($1, $2, $3, $4::text::jsonb, 'live')",
+        (*head, tables),
+    )
+
+
+def _keep_record(hub: Hub) -> None:
+    """Write the newest release of the ledger into the lake, unless it is there."""
+    newest = sa.select(ReleaseRow.__table__).order_by(ReleaseRow.number.desc()).limit(1)
+    with hub.database.connect() as connection:
+        row = connection.execute(newest).one_or_none()
+    if row is None:
+        return
+    content = orjson.dumps(
+        {"number": row.number, "as_of": row.as_of_date, "released_at": row.released_at, "tables": row.tables},
+        option=orjson.OPT_INDENT_2,
+    )
+    path = hub.lake.release(row.number)
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomically(path, content)
+
+
+@contextmanager
+def _reported(where: str) -> Iterator[None]:
+    """Turn the database's errors into the hub's, without their details: those quote rows."""
+    try:
+        yield
+    except adbc_driver_manager.IntegrityError as error:
+        raise _breaks(where, f"the database refused a row, SQLSTATE {error.sqlstate}") from None
+    except adbc_driver_manager.Error as error:
+        raise RetryError(
+            where=where,
+            came=f"the database gave up, {error.status_code.name}, SQLSTATE {error.sqlstate}",
+            allowed="a PostgreSQL server that stays up and has room",
+            do="look into the server's log and run again; nothing of this release was kept",
+        ) from None
+
+
+def _breaks(where: str, came: str) -> StopError:
+    return StopError(
+        where=where,
+        came=came,
+        allowed="the columns of the contract, each key once and every required value",
+        do="run the step merge again; if it comes back, mend the contract or the merge",
+    )

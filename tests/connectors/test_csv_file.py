@@ -1,0 +1,156 @@
+"""CSV: decoding proved for the whole file, every physical line accounted for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.base import Request
+from connectors.csv_file import csv_rows
+from connectors.errors import SetAsideError, StopError
+
+# All of Unicode that the encoding has, with what makes CSV hard more often; NUL and lone surrogates are no text.
+cells = st.text(st.sampled_from('",\n\r ;') | st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6)
+
+
+def read(path: Path, content: bytes, *fields: str, encoding: str = "gb18030") -> list[list[str | None]]:
+    path.write_bytes(content)
+    return list(csv_rows(path, Request("t/d", fields or ("a", "b"), {"encoding": encoding}), "t/d, f.csv"))
+
+
+def refused(path: Path, content: bytes, *fields: str) -> tuple[str, str]:
+    with pytest.raises(SetAsideError) as caught:
+        read(path, content, *fields)
+    return caught.value.reason, caught.value.came
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "f.csv"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(cells, cells), max_size=8),
+    encoding=st.sampled_from(["gb18030", "utf-8", "utf-8-sig"]),
+    end=st.sampled_from(["\r\n", "\n"]),
+)
+def test_what_was_written_is_read(path: Path, rows: list[tuple[str, str]], encoding: str, end: str) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["a", "b"])
+    writer.writerows(rows)
+    swallowed = [row for row in rows if sum("," in line for line in io.StringIO(",".join(row), newline="")) > 1]
+    content = text.getvalue().encode(encoding)
+    try:
+        assert read(path, content, encoding=encoding) == [list(row) for row in rows]
+    except SetAsideError as error:
+        # With two columns, a line break and a comma in one cell cannot be told from a swallowed row.
+        assert "swallowed" in error.came
+        assert swallowed or any(("\n" in cell or "\r" in cell) for row in rows for cell in row)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_read_or_set_aside(path: Path, content: bytes) -> None:
+    try:
+        rows = read(path, b"a,b\n" + content)
+    except SetAsideError as error:
+        assert error.reason in {"unreadable", "encoding_invalid"}
+    else:
+        assert all(len(row) == 2 for row in rows)
+
+
+def test_gb18030_beyond_gbk(path: Path) -> None:
+    content = b"a,b\n" + "湖㳇镇,😀".encode("gb18030")
+    assert bytes.fromhex("8231d233") in content
+    assert read(path, content) == [["湖㳇镇", "😀"]]
+
+
+def test_byte_order_mark_overrides_the_declared_encoding(path: Path) -> None:
+    assert read(path, "姓名,a\n张三,1\n".encode("utf-8-sig"), "姓名", "a") == [["张三", "1"]]
+
+
+def test_gbk_alone_is_not_enough(path: Path) -> None:
+    reason, came = refused(path, b"a,b\n1,2\n3,\xff\xff\n")
+    assert (reason, came) == ("encoding_invalid", "line 3 has bytes that are not gb18030")
+
+
+def test_wrong_byte_far_down_sets_the_whole_file_aside(path: Path) -> None:
+    reason, came = refused(path, b"a,b\n" + b"1,2\n" * 50_000 + b"3,\xff\xff\n")
+    assert (reason, came) == ("encoding_invalid", "line 50002 has bytes that are not gb18030")
+
+
+def test_character_cut_at_the_end_of_the_file(path: Path) -> None:
+    assert refused(path, b"a,b\n1," + "镇".encode("gb18030")[:1])[0] == "encoding_invalid"
+
+
+def test_utf8_in_place_of_gb18030_is_named(path: Path) -> None:
+    # The bytes of this header are GB18030 as well, of other characters.
+    header = "行政区划,村居代码"
+    assert header.encode().decode("gb18030")
+    reason, came = refused(path, f"{header}\n1,2\n".encode(), "行政区划", "村居代码")
+    assert (reason, came) == ("encoding_invalid", "its header is UTF-8")
+
+
+def test_columns_missing_in_either_encoding_are_drift(path: Path) -> None:
+    assert refused(path, "姓名,x\n".encode("gb18030"), "姓名", "性别")[0] == "schema_drift"
+    assert refused(path, "姓名,x\n".encode(), "姓名", "性别")[0] == "schema_drift"
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n3\n", b"a,b\n1,2\n3,4,5\n"])
+def test_row_of_another_width_is_named_by_its_line(path: Path, content: bytes) -> None:
+    reason, came = refused(path, content)
+    assert reason == "unreadable"
+    assert came.startswith("line 3 has ")
+
+
+def test_cut_in_the_middle_of_a_row(path: Path) -> None:
+    assert refused(path, b"a,b,c\n1,2,3\n4,5")[0] == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'a,b\n"x,1\ny",2\n',
+        b'a,b\n"x,1\ny,2\nz",3\n',
+        b'a,b,c\n"x,1,1\ny",2,2\nz,3,3\n',
+        b'a,b\nx,"1\ny,2\nz,3\n',
+        b'a,b\nx,"1" 2\n',
+    ],
+)
+def test_stray_quote_swallows_no_rows(path: Path, content: bytes) -> None:
+    assert refused(path, content)[0] == "unreadable"
+
+
+def test_line_break_in_a_cell_is_allowed(path: Path) -> None:
+    content = b'a,b,c\n"x\ny",1,2\n3,"x\n\ny",4\n'
+    assert read(path, content, "a", "b", "c") == [["x\ny", "1", "2"], ["3", "x\n\ny", "4"]]
+
+
+def test_blank_lines_are_skipped_and_empty_cells_stay(path: Path) -> None:
+    assert read(path, b"a,b\n\n,\n\n1,\n") == [["", ""], ["1", ""]]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n1,2\n"])
+def test_file_without_header(path: Path, content: bytes) -> None:
+    assert refused(path, content)[0] in {"unreadable", "schema_drift"}
+
+
+def test_unknown_encoding_stops(path: Path) -> None:
+    with pytest.raises(StopError, match="encoding 'klingon'"):
+        read(path, b"a,b\n", encoding="klingon")
+
+
+def test_messages_hold_no_values(path: Path) -> None:
+    for content in (b"a,b\nZhang San\n", b'a,b\nZhang,"San" x\n', b"a,b\nZhang,\xff\xff\n"):
+        path.write_bytes(content)
+        with pytest.raises(SetAsideError) as caught:
+            read(path, content)
+        assert "Zhang" not in str(caught.value)
+        assert "San" not in str(caught.value)

@@ -1,0 +1,263 @@
+"""Geographic files: encodings, CRS, and the halves GDAL passes over without a word."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyogrio.raw import write
+
+from connectors.base import BATCH_ROWS, Connection, Request, Withheld, connect
+from connectors.errors import SetAsideError, StopError
+from tests.connectors.suite import SECRET, ConnectorSuite, Source, offer_of, rows_of
+
+SHAPES = [shapely.box(500_000 + n, 3_800_000, 500_001 + n, 3_800_001, ccw=False) for n in range(3)]
+ROWS: list[dict[str, Any]] = [
+    {"XZQDM": "320305005204", "XZQMC": "湖㳇镇", "CS": 1, "geometry": shapely.to_wkb(SHAPES[0])},
+    {"XZQDM": "320305005205", "XZQMC": "马庄", "CS": -2, "geometry": shapely.to_wkb(SHAPES[1])},
+    {"XZQDM": "320305005206", "XZQMC": None, "CS": 3, "geometry": shapely.to_wkb(SHAPES[2])},
+]
+
+
+def put(path: Path, rows: list[dict[str, Any]], **options: Any) -> Path:
+    names = [name for name in rows[0] if name != "geometry"] if rows else ["XZQDM", "XZQMC", "CS"]
+    kinds: dict[str, Any] = {"CS": np.int64}
+    given_options = {"crs": "EPSG:4548", "geometry_type": "Polygon", "encoding": "GB18030", **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write(
+            path,
+            np.array([row["geometry"] for row in rows], dtype=object),
+            [np.array([row[name] for row in rows], dtype=kinds.get(name, object)) for name in names],
+            np.array(names),
+            **given_options,
+        )
+    return path
+
+
+def source_in(folder: Path, rows: list[dict[str, Any]], **options: Any) -> Source:
+    pull = {"pattern": "xzq_*.shp", "crs": "EPSG:4548", "encoding": "gb18030", **options}
+    connection = Connection("natural_resources", "survey_drop", "geo_file", str(folder), SECRET)
+    return Source(connection, Request("natural_resources/division", tuple(ROWS[0]), pull), rows)
+
+
+def shapefile(folder: Path, rows: list[dict[str, Any]] = ROWS, **options: Any) -> Path:
+    return put(folder / "xzq_20261101.shp", rows, driver="ESRI Shapefile", **options)
+
+
+def withheld(source: Source) -> Withheld:
+    (found,) = connect(source.connection).offers(source.request, None)
+    assert isinstance(found, Withheld), found
+    return found
+
+
+class TestShapefile(ConnectorSuite):
+    @pytest.fixture
+    def source(self, drop: Path) -> Source:
+        shapefile(drop)
+        return source_in(drop, ROWS)
+
+    @pytest.fixture
+    def empty(self, drop: Path) -> Source:
+        shapefile(drop, [])
+        return source_in(drop, [])
+
+    @pytest.fixture
+    def many(self, drop: Path) -> Source:
+        rows = [ROWS[0]] * (BATCH_ROWS + 1)
+        shapefile(drop, rows)
+        return source_in(drop, rows)
+
+
+class TestGeoPackage(ConnectorSuite):
+    @staticmethod
+    def source_of(folder: Path, rows: list[dict[str, Any]]) -> Source:
+        put(folder / "wg_20261101.gpkg", rows, driver="GPKG", layer="wg", crs="EPSG:4490", encoding=None)
+        source = source_in(folder, rows)
+        pull = {"pattern": "wg_*.gpkg", "layer": "wg", "crs": "EPSG:4490"}
+        return replace(source, request=replace(source.request, options=pull))
+
+    @pytest.fixture
+    def source(self, drop: Path) -> Source:
+        return self.source_of(drop, ROWS)
+
+    @pytest.fixture
+    def empty(self, drop: Path) -> Source:
+        return self.source_of(drop, [])
+
+    @pytest.fixture
+    def many(self, drop: Path) -> Source:
+        return self.source_of(drop, [ROWS[0]] * (BATCH_ROWS + 1))
+
+    def test_another_layer_is_drift(self, source: Source) -> None:
+        pull = {**source.request.options, "layer": "no_layer"}
+        found = withheld(replace(source, request=replace(source.request, options=pull)))
+        assert (found.reason, "no layer 'no_layer'" in found.message) == ("schema_drift", True)
+
+    def test_half_a_file_is_unreadable(self, source: Source, drop: Path) -> None:
+        path = drop / "wg_20261101.gpkg"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        assert withheld(source).reason == "unreadable"
+
+    def test_longitude_comes_first(self, drop: Path) -> None:
+        # EPSG:4490 names latitude first; WKB in the hub never does.
+        point = shapely.to_wkb(shapely.Point(117.5, 34.5))
+        path = drop / "wg_1.gpkg"
+        row = {"XZQDM": "1", "geometry": point}
+        put(path, [row], driver="GPKG", layer="wg", crs="EPSG:4490", geometry_type="Point", encoding=None)
+        source = source_in(drop, [], pattern="wg_*.gpkg", crs="EPSG:4490")
+        source = replace(source, request=replace(source.request, fields=("geometry",)))
+        assert rows_of(offer_of(source)) == [{"geometry": point}]
+
+
+def test_offer_tells_the_number_of_features(drop: Path) -> None:
+    shapefile(drop)
+    assert offer_of(source_in(drop, ROWS)).expected_rows == 3
+
+
+@pytest.mark.parametrize("written", ["GBK", "GB18030"])
+@pytest.mark.parametrize("cpg", [None, "UTF-8", "GBK"])
+def test_declared_encoding_wins_over_a_cpg(drop: Path, written: str, cpg: str | None) -> None:
+    rows = [{**ROWS[0], "XZQMC": "邨氿镇"}]
+    path = shapefile(drop, rows, encoding=written).with_suffix(".cpg")
+    path.unlink()
+    if cpg:
+        path.write_text(cpg)
+    assert rows_of(offer_of(source_in(drop, rows))) == rows
+
+
+def test_chinese_column_names(drop: Path) -> None:
+    rows = [{"名称": "湖㳇", "geometry": ROWS[0]["geometry"]}]
+    shapefile(drop, rows)
+    source = source_in(drop, rows)
+    assert rows_of(offer_of(replace(source, request=replace(source.request, fields=("名称", "geometry"))))) == rows
+
+
+def dbf_cell(path: Path, old: bytes, new: bytes) -> None:
+    content = path.with_suffix(".dbf").read_bytes()
+    assert content.count(old) == 1
+    assert len(old) == len(new)
+    path.with_suffix(".dbf").write_bytes(content.replace(old, new))
+
+
+def test_bytes_of_no_character_set_the_file_aside(drop: Path) -> None:
+    # GDAL would leave the two bytes out and say nothing.
+    dbf_cell(shapefile(drop), "马庄".encode("gb18030"), b"\xff\xff" + "庄".encode("gb18030"))
+    with pytest.raises(SetAsideError, match="bytes that are not gb18030") as caught:
+        rows_of(offer_of(source_in(drop, ROWS)))
+    assert caught.value.reason == "encoding_invalid"
+
+
+def test_text_cut_amid_a_character_keeps_its_whole_characters(drop: Path) -> None:
+    long = "庄" * 127 + "a"
+    rows = [{**ROWS[0], "XZQMC": long[:127]}]
+    path = shapefile(drop, rows)
+    cell = ("庄" * 127).encode("gb18030")
+    dbf_cell(path, cell, b"a" + cell[:-1])
+    assert rows_of(offer_of(source_in(drop, rows)))[0]["XZQMC"] == "a" + "庄" * 126
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(text=st.text(st.characters(codec="gb18030", exclude_categories=["Cc", "Zs", "Cs"]), min_size=1, max_size=12))
+def test_what_was_written_is_read(drop: Path, text: str) -> None:
+    if not list(drop.iterdir()):
+        shapefile(drop, [{**ROWS[0], "XZQMC": "|" * 48}])
+    # GDAL's own GB18030 differs from Python's in a few characters, so the bytes are put in by hand.
+    dbf = drop / "xzq_20261101.dbf"
+    head, _, rest = dbf.read_bytes().rpartition(b"320305005204".ljust(80))
+    dbf.write_bytes(head + b"320305005204".ljust(80) + text.encode("gb18030").ljust(48) + rest[48:])
+    assert rows_of(offer_of(source_in(drop, [])))[0]["XZQMC"] == text
+
+
+@pytest.mark.parametrize("suffix", [".shx", ".dbf"])
+def test_missing_part_withholds(drop: Path, suffix: str) -> None:
+    shapefile(drop).with_suffix(suffix).unlink()
+    found = withheld(source_in(drop, ROWS))
+    assert (found.reason, f"xzq_20261101{suffix} missing" in found.message) == ("drop_incomplete", True)
+
+
+@pytest.mark.parametrize("suffix", [".shp", ".shx", ".dbf"])
+@pytest.mark.parametrize("cut", [2, 60])
+def test_half_a_part_withholds(drop: Path, suffix: str, cut: int) -> None:
+    part = shapefile(drop).with_suffix(suffix)
+    part.write_bytes(part.read_bytes()[:-cut])
+    assert withheld(source_in(drop, ROWS)).reason == "drop_incomplete"
+
+
+@pytest.mark.parametrize("suffix", [".shp", ".shx", ".dbf"])
+def test_empty_part_withholds(drop: Path, suffix: str) -> None:
+    shapefile(drop).with_suffix(suffix).write_bytes(b"")
+    assert withheld(source_in(drop, ROWS)).reason == "drop_incomplete"
+
+
+def test_fewer_records_than_shapes_are_incomplete(drop: Path) -> None:
+    path = shapefile(drop).with_suffix(".dbf")
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + (2).to_bytes(4, "little") + content[8:])
+    with pytest.raises(SetAsideError, match="features where 3 are told") as caught:
+        rows_of(offer_of(source_in(drop, ROWS)))
+    assert caught.value.reason == "drop_incomplete"
+
+
+def test_another_crs_withholds(drop: Path) -> None:
+    shapefile(drop, crs="EPSG:4549")
+    found = withheld(source_in(drop, ROWS))
+    assert found.reason == "crs_mismatch"
+    assert "CM_120E" in found.message or "120E" in found.message
+
+
+def test_no_crs_withholds(drop: Path) -> None:
+    shapefile(drop).with_suffix(".prj").unlink()
+    found = withheld(source_in(drop, ROWS))
+    assert (found.reason, "no CRS in the file" in found.message) == ("crs_mismatch", True)
+
+
+@pytest.mark.parametrize("suffix", [".shp", ".dbf", ".prj"])
+def test_fingerprint_covers_all_parts(drop: Path, suffix: str) -> None:
+    path = shapefile(drop)
+    before = offer_of(source_in(drop, ROWS)).fingerprint
+    part = path.with_suffix(suffix)
+    content = part.read_bytes()
+    part.write_bytes(content[:-1] + b" ")
+    (found,) = connect(source_in(drop, ROWS).connection).offers(source_in(drop, ROWS).request, None)
+    assert found.fingerprint != before
+
+
+def test_parts_are_found_whatever_their_case(drop: Path) -> None:
+    path = shapefile(drop)
+    for part in drop.iterdir():
+        part.rename(part.with_suffix(part.suffix.upper()))
+    assert not path.exists()
+    assert rows_of(offer_of(source_in(drop, ROWS, pattern="xzq_*.SHP"))) == ROWS
+
+
+def test_what_is_no_geographic_file(drop: Path) -> None:
+    (drop / "xzq_1.gpkg").write_bytes(b"hello")
+    assert withheld(source_in(drop, ROWS, pattern="xzq_*.gpkg")).reason == "unreadable"
+
+
+@pytest.mark.parametrize("options", [{"crs": "EPSG:99999999"}, {"crs": "moon"}, {"encoding": "klingon"}])
+def test_unknown_crs_or_encoding_stops(drop: Path, options: dict[str, str]) -> None:
+    shapefile(drop)
+    with pytest.raises(StopError, match="a CRS as EPSG:4490"):
+        offer_of(source_in(drop, ROWS, **options))
+
+
+def test_null_geometry_is_null(drop: Path, tmp_path: Path) -> None:
+    rows = [{**ROWS[0], "geometry": None}, ROWS[1]]
+    shapefile(drop, rows)
+    assert rows_of(offer_of(source_in(drop, rows))) == rows
+
+
+@pytest.mark.parametrize("make", [lambda folder: shapefile(folder)])
+def test_messages_name_no_place(drop: Path, make: Callable[[Path], Path]) -> None:
+    make(drop).with_suffix(".prj").unlink()
+    assert str(drop) not in withheld(source_in(drop, ROWS)).message

@@ -1,0 +1,120 @@
+"""Which answers are tried again, which stop, and how long the pauses are."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+
+from connectors import http
+from connectors.errors import RetryError, StopError
+from connectors.http import ATTEMPTS, Http
+from tests.connectors.servers import Answer, Asked, WebServer
+
+pytestmark = pytest.mark.integration
+
+
+def get(web: WebServer) -> object:
+    with Http("market/legal_entity") as client:
+        return client.send("GET", f"{web.url}/a", requests.Response.json)
+
+
+def answers(web: WebServer, *several: Answer) -> None:
+    remaining = list(several)
+    web.respond = lambda _: remaining.pop(0) if len(remaining) > 1 else remaining[0]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_outages_are_tried_again(web: WebServer, status: int) -> None:
+    answers(web, Answer(status=status), Answer({"a": 1}))
+    assert get(web) == {"a": 1}
+    assert len(web.asked) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 304])
+def test_refusals_stop_at_once(web: WebServer, status: int) -> None:
+    answers(web, Answer(status=status))
+    with pytest.raises(StopError, match=f"market/legal_entity: HTTP {status}") as caught:
+        get(web)
+    assert len(web.asked) == 1
+    assert "127.0.0.1" not in str(caught.value)
+
+
+def test_outage_that_stays_is_tried_five_times(web: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="connectors")
+    answers(web, Answer(status=503))
+    with pytest.raises(RetryError, match="HTTP 503"):
+        get(web)
+    assert len(web.asked) == ATTEMPTS == 5
+    assert [record.getMessage() for record in caplog.records if record.name == "connectors.http"] == [
+        f"market/legal_entity: try {number} of 5: HTTP 503" for number in range(1, 5)
+    ]
+
+
+def test_broken_answer_is_tried_again(web: WebServer) -> None:
+    answers(web, Answer(b'{"a": '), Answer({"a": 1}))
+    assert get(web) == {"a": 1}
+
+
+def test_answer_that_breaks_off_is_tried_again(web: WebServer) -> None:
+    answers(web, Answer(b"{", headers={"Content-Length": "9", "Connection": "close"}), Answer({"a": 1}))
+    assert get(web) == {"a": 1}
+
+
+def test_nobody_listening_is_an_outage() -> None:
+    with Http("w") as client, pytest.raises(RetryError, match="no whole answer") as caught:
+        client.send("GET", "http://127.0.0.1:1/a?word=secret", requests.Response.json)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_signed_request_follows_no_redirect(web: WebServer) -> None:
+    answers(web, Answer(status=307, headers={"Location": "/b"}))
+    with Http("w") as client, pytest.raises(StopError, match="HTTP 307"):
+        client.send("POST", f"{web.url}/a", requests.Response.json)
+    assert len(web.asked) == 1
+
+
+def test_get_follows_redirects(web: WebServer) -> None:
+    def respond(asked: Asked) -> Answer:
+        return Answer({"a": 1}) if asked.path == "/b" else Answer(status=302, headers={"Location": "/b"})
+
+    web.respond = respond
+    assert get(web) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        ("3", 3, 3),
+        ("3600", 60, 60),
+        ("soon", 0, 0),
+        ("-5", 0, 0),
+        ("", 0, 0),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True), 20, 30),
+        (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0),
+    ],
+)
+def test_retry_after_is_honoured_up_to_a_minute(
+    web: WebServer, monkeypatch: pytest.MonkeyPatch, asked: str, least: float, most: float
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    answers(web, Answer(status=503, headers={"Retry-After": asked}), Answer({}))
+    get(web)
+    assert len(pauses) == 1
+    assert least - 1 <= pauses[0] <= most
+
+
+def test_pauses_grow(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(http, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    answers(web, Answer(status=500))
+    with pytest.raises(RetryError):
+        get(web)
+    for pause, least in zip(pauses, (0.5, 1, 2, 4), strict=True):
+        assert least <= pause <= least + 0.5

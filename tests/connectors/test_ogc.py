@@ -1,0 +1,174 @@
+"""OGC API Features, as a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import shapely
+
+from connectors.base import BATCH_ROWS, Connection, Request, connect
+from connectors.errors import RetryError, SetAsideError, StopError
+from tests.connectors.servers import Answer, Asked, Features, WebServer
+from tests.connectors.suite import SECRET, ConnectorSuite, Source, offer_of, rows_of
+
+pytestmark = pytest.mark.integration
+
+POINT = {"type": "Point", "coordinates": [117.5, 34.5]}
+
+
+def feature(number: int, geometry: dict[str, Any] | None = POINT, **properties: Any) -> dict[str, Any]:
+    return {"type": "Feature", "id": number, "geometry": geometry, "properties": {"dzbm": str(number), **properties}}
+
+
+def source_at(web: WebServer, features: Features, page_size: int = 2, fields: tuple[str, ...] = ("dzbm",)) -> Source:
+    web.respond = features.respond
+    rows = [{"dzbm": item["properties"]["dzbm"]} for item in features.features]
+    connection = Connection("natural_resources", "address_service", "ogc_features", f"{web.url}/ogc/", SECRET)
+    pull = {"collection": "bzdz", "page_size": page_size, "crs": "OGC:CRS84"}
+    return Source(connection, Request("natural_resources/standard_address", fields, pull), rows)
+
+
+class TestOgcFeatures(ConnectorSuite):
+    @pytest.fixture
+    def source(self, web: WebServer) -> Source:
+        features = [
+            feature(1, dzqc="湖㳇镇1号", mph=12, x=1.50, ok=True, extra="x"),
+            feature(2, {"type": "Point", "coordinates": [117.0, 34.0, 5.5]}, dzqc="", mph=None),
+            feature(3, None, dzqc=None, mph="3"),
+        ]
+        source = source_at(web, Features(features, 3), fields=("dzbm", "dzqc", "mph", "x", "ok", "geometry"))
+        rows: list[dict[str, Any]] = [
+            {
+                "dzqc": "湖㳇镇1号",
+                "mph": "12",
+                "x": "1.5",
+                "ok": "true",
+                "geometry": shapely.to_wkb(shapely.Point(117.5, 34.5)),
+            },
+            {"dzqc": "", "mph": None, "x": None, "ok": None, "geometry": shapely.to_wkb(shapely.Point(117, 34, 5.5))},
+            {"dzqc": None, "mph": "3", "x": None, "ok": None, "geometry": None},
+        ]
+        return replace(source, rows=[{"dzbm": str(number), **row} for number, row in enumerate(rows, start=1)])
+
+    @pytest.fixture
+    def empty(self, web: WebServer) -> Source:
+        return source_at(web, Features([], 0))
+
+    @pytest.fixture
+    def many(self, web: WebServer) -> Source:
+        features = [feature(number) for number in range(BATCH_ROWS + 1)]
+        return source_at(web, Features(features, len(features)), page_size=20_000)
+
+
+def numbered(count: int) -> list[dict[str, Any]]:
+    return [feature(number) for number in range(count)]
+
+
+def test_next_links_are_followed_on_our_own_host(web: WebServer) -> None:
+    source = source_at(web, Features(numbered(5), 5))
+    assert rows_of(offer_of(source)) == source.rows
+    assert [asked.query for asked in web.asked] == [
+        {"limit": "2"},
+        {"limit": "2", "offset": "2"},
+        {"limit": "2", "offset": "4"},
+    ]
+    assert {asked.headers["Accept"] for asked in web.asked} == {"application/geo+json"}
+
+
+def test_service_that_does_not_count_is_read_to_its_end(web: WebServer) -> None:
+    offer = offer_of(source_at(web, Features(numbered(5), None)))
+    assert len(rows_of(offer)) == 5
+    assert offer.expected_rows is None
+
+
+@pytest.mark.parametrize("matched", [4, 6])
+def test_other_number_than_matched_is_an_outage(web: WebServer, matched: int) -> None:
+    with pytest.raises(RetryError, match=f"5 features came where numberMatched is {matched}"):
+        rows_of(offer_of(source_at(web, Features(numbered(5), matched))))
+
+
+def changed(web: WebServer, collection: Features, page: int, **members: Any) -> None:
+    """Let one page differ."""
+
+    def respond(asked: Asked) -> Answer:
+        answer = collection.respond(asked)
+        if asked.query.get("offset", "0") == str(page * 2):
+            answer.body.update(members)
+        return answer
+
+    web.respond = respond
+
+
+def test_number_matched_that_changes_is_an_outage(web: WebServer) -> None:
+    features = Features(numbered(5), 5)
+    source = source_at(web, features)
+    changed(web, features, 1, numberMatched=6)
+    with pytest.raises(RetryError, match="numberMatched went from 5 to 6"):
+        rows_of(offer_of(source))
+
+
+def test_feature_that_comes_twice_is_an_outage(web: WebServer) -> None:
+    features = Features(numbered(5), 5)
+    source = source_at(web, features)
+    changed(web, features, 1, features=[feature(1), feature(3)])
+    with pytest.raises(RetryError, match="a feature came twice"):
+        rows_of(offer_of(source))
+
+
+def test_next_link_that_leads_back_stops(web: WebServer) -> None:
+    features = Features([{**item, "id": None} for item in numbered(5)], None)
+    source = source_at(web, features)
+    changed(web, features, 1, links=[{"rel": "next", "href": "?limit=2"}])
+    with pytest.raises(StopError, match="a next link that leads back"):
+        rows_of(offer_of(source))
+
+
+def test_empty_page_ends_the_reading_and_the_count_shows_it(web: WebServer) -> None:
+    features = Features(numbered(5), 5)
+    source = source_at(web, features)
+    changed(web, features, 1, features=[])
+    with pytest.raises(RetryError, match="2 features came where numberMatched is 5"):
+        rows_of(offer_of(source))
+
+
+@pytest.mark.parametrize("geometry", [{"type": "Circle", "coordinates": [1, 2]}, {"type": "Point"}, {"a": 1}])
+def test_geometry_of_no_kind_is_null_and_stops_nothing(web: WebServer, geometry: dict[str, Any]) -> None:
+    features = Features([feature(1, geometry), feature(2)], 2)
+    rows = rows_of(offer_of(source_at(web, features, fields=("dzbm", "geometry"))))
+    assert [row["geometry"] for row in rows] == [None, shapely.to_wkb(shapely.Point(117.5, 34.5))]
+
+
+def test_coordinates_in_another_crs_are_set_aside(web: WebServer) -> None:
+    header = {"Content-Crs": "<http://www.opengis.net/def/crs/EPSG/0/4490>"}
+    with pytest.raises(SetAsideError, match="coordinates in 4490") as caught:
+        rows_of(offer_of(source_at(web, Features(numbered(1), 1, header))))
+    assert caught.value.reason == "crs_mismatch"
+
+
+def test_coordinates_in_the_named_standard_crs_are_taken(web: WebServer) -> None:
+    header = {"Content-Crs": "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"}
+    assert len(rows_of(offer_of(source_at(web, Features(numbered(1), 1, header))))) == 1
+
+
+def test_page_that_is_no_feature_collection_is_an_outage(web: WebServer) -> None:
+    source = source_at(web, Features([], 0))
+    web.respond = lambda _: Answer({"type": "Feature"})
+    with pytest.raises(RetryError, match="not whole JSON"):
+        rows_of(offer_of(source))
+
+
+def test_unknown_collection_stops(web: WebServer) -> None:
+    source = source_at(web, Features([], 0))
+    request = replace(source.request, options={"collection": "../../a b"})
+    with pytest.raises(StopError, match="HTTP 404"):
+        rows_of(offer_of(replace(source, request=request)))
+    assert web.asked[-1].path == "/ogc/collections/..%2F..%2Fa%20b/items"
+
+
+def test_declared_crs_that_geojson_has_not_stops(web: WebServer) -> None:
+    source = source_at(web, Features([], 0))
+    request = replace(source.request, options={**source.request.options, "crs": "EPSG:4490"})
+    with pytest.raises(StopError, match="crs 'EPSG:4490' over kind 'ogc_features'"):
+        list(connect(source.connection).offers(request, None))

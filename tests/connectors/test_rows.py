@@ -1,0 +1,86 @@
+"""Rows into record batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import rows
+from connectors.errors import SetAsideError
+from connectors.rows import as_text, column_positions, record_batches, regrouped, text_batches
+
+words = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+def test_columns_are_found_whatever_blanks_stand_in_names() -> None:
+    assert column_positions(["序号", " 姓  名", "家庭\n编号"], ["家庭编号", "姓名"], "f") == [2, 1]
+
+
+def test_missing_columns_are_all_named() -> None:
+    with pytest.raises(SetAsideError, match=r"f: column\(s\) missing: 甲, 丙\.") as caught:
+        column_positions(["乙"], ["甲", "乙", "丙"], "f")
+    assert caught.value.reason == "schema_drift"
+
+
+def test_column_that_stands_twice_is_not_guessed() -> None:
+    with pytest.raises(SetAsideError, match=r"more than once: 姓名"):
+        column_positions(["姓名", "姓 名", "x", "x"], ["姓名"], "f")
+
+
+@given(st.lists(st.tuples(st.none() | words, words), max_size=20))
+def test_text_rows_round_trip(given_rows: list[tuple[str | None, str]]) -> None:
+    table = pa.Table.from_batches(list(text_batches(given_rows, ["a", "b"])))
+    assert [tuple(row.values()) for row in table.to_pylist()] == given_rows
+    assert table.schema == pa.schema([("a", pa.string()), ("b", pa.string())])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        ("", ""),
+        ("01", "01"),
+        (True, "true"),
+        (False, "false"),
+        ({"名": ["1", None]}, '{"名": ["1", null]}'),
+        ([], "[]"),
+    ],
+)
+def test_json_values_as_text(value: Any, text: str | None) -> None:
+    assert as_text(value) == text
+
+
+def test_key_missing_in_some_records_is_null() -> None:
+    (batch,) = record_batches([{"a": "1"}, {"b": "2"}], ["a", "b"], "s")
+    assert batch.to_pylist() == [{"a": "1", "b": None}, {"a": None, "b": "2"}]
+
+
+def test_key_missing_in_all_records_is_schema_drift() -> None:
+    with pytest.raises(SetAsideError, match=r"field\(s\) in no record: b, c"):
+        list(record_batches([{"a": "1"}], ["a", "b", "c"], "s"))
+
+
+def test_no_records_are_no_drift() -> None:
+    assert [batch.num_rows for batch in record_batches([], ["a"], "s")] == [0]
+
+
+@given(sizes=st.lists(st.integers(0, 25), min_size=1, max_size=12))
+def test_regrouped_keeps_rows_and_order(sizes: list[int]) -> None:
+    numbers = iter(range(sum(sizes)))
+    batches = [
+        pa.record_batch([pa.array([next(numbers) for _ in range(size)], pa.int64())], names=["n"]) for size in sizes
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "BATCH_ROWS", 10)
+        regroups = list(regrouped(batches))
+    assert [batch.num_rows for batch in regroups[:-1]] == [10] * (len(regroups) - 1)
+    assert 0 < regroups[-1].num_rows <= 10 or sum(sizes) == 0
+    assert pa.Table.from_batches(regroups).column("n").to_pylist() == list(range(sum(sizes)))
+
+
+def test_nothing_regrouped_is_nothing() -> None:
+    assert list(regrouped([])) == []

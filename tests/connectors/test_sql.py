@@ -1,0 +1,418 @@
+"""Front-end databases: SQLite without a socket, PostgreSQL and MariaDB as real servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import DATETIME
+
+from connectors.base import BATCH_ROWS, Connection, Request, connect
+from connectors.errors import RetryError, SetAsideError, StopError
+from tests.connectors.suite import SECRET, ConnectorSuite, Source, by_text, offer_of, rows_of
+
+MOMENT = datetime.fromisoformat("2026-10-01T08:00:00.123456")
+ROWS: list[dict[str, Any]] = [
+    {"xh": 1, "xm": "湖㳇镇，'一' \"二\"", "je": 1.5, "csrq": date(1990, 1, 2), "gxsj": MOMENT},
+    {"xh": 9_000_000_000, "xm": "", "je": None, "csrq": None, "gxsj": MOMENT + timedelta(days=2)},
+    {"xh": None, "xm": None, "je": -0.25, "csrq": date(2026, 12, 31), "gxsj": None},
+    {"xh": -3, "xm": "第一行\n第二行\\N", "je": 0.0, "csrq": date(1, 1, 1), "gxsj": MOMENT - timedelta(days=400)},
+]
+
+
+def table(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        sa.Column("xh", sa.BigInteger),
+        sa.Column("xm", sa.String(60)),
+        sa.Column("je", sa.Double),
+        sa.Column("csrq", sa.Date),
+        sa.Column("gxsj", sa.DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")),
+        sa.Column("extra", sa.String(5), default="extra"),
+    )
+
+
+@dataclass
+class Database:
+    """A database with a user who reads it, and one who writes."""
+
+    place: str
+    secret: str
+    admin: sa.Engine
+
+    def load(self, name: str, rows: list[dict[str, Any]]) -> None:
+        made = table(name)
+        with self.admin.begin() as link:
+            made.drop(link, checkfirst=True)
+            made.create(link)
+            if rows:
+                link.execute(sa.insert(made), rows)
+
+    def run(self, *statements: str) -> None:
+        with self.admin.begin() as link:
+            for statement in statements:
+                link.exec_driver_sql(statement)
+
+    def source(self, name: str, rows: list[dict[str, Any]], **options: Any) -> Source:
+        connection = Connection("police", "front_database", "sql", self.place, self.secret)
+        fields = tuple(rows[0]) if rows else tuple(ROWS[0])
+        return Source(connection, Request("police/resident", fields, {"table": name, **options}), rows)
+
+
+def increment(source: Source, **options: Any) -> Source:
+    given = {**source.request.options, "cursor": "gxsj", "overlap_hours": 24, **options}
+    return replace(source, request=replace(source.request, mode="increment", options=given))
+
+
+class SqlSuite(ConnectorSuite):
+    """What holds over every database; a class gives `database`."""
+
+    @pytest.fixture
+    def source(self, database: Database) -> Source:
+        database.load("hj_rkxx", ROWS)
+        return database.source("hj_rkxx", ROWS)
+
+    @pytest.fixture
+    def empty(self, database: Database) -> Source:
+        database.load("nobody", [])
+        return database.source("nobody", [])
+
+    @pytest.fixture
+    def many(self, database: Database) -> Source:
+        database.load("many", [{"xh": 0}, {"xh": BATCH_ROWS}])
+        doubled = [2**step for step in range(16)]
+        database.run(*(f"INSERT INTO many (xh) SELECT xh + {n} FROM many WHERE xh < {n}" for n in doubled))
+        return database.source("many", [{"xh": number} for number in range(BATCH_ROWS + 1)])
+
+    def test_types_do_not_depend_on_the_rows(self, source: Source, empty: Source) -> None:
+        assert next(offer_of(source).read()).schema == next(offer_of(empty).read()).schema
+
+    def test_whole_table_has_no_mark(self, source: Source) -> None:
+        offer = offer_of(source, {"cursor": "2026-10-01T00:00:00"})
+        assert offer.name == "hj_rkxx whole"
+        assert len(rows_of(offer)) == len(ROWS) == offer.expected_rows
+        assert offer.mark() is None
+
+    def test_first_increment_is_the_whole_table(self, source: Source) -> None:
+        offer = offer_of(increment(source))
+        assert by_text(rows_of(offer)) == by_text(ROWS)
+        assert offer.mark() == {"cursor": (MOMENT + timedelta(days=2)).isoformat()}
+
+    def test_increment_overlaps_and_takes_rows_without_cursor(self, source: Source) -> None:
+        mark = {"cursor": (MOMENT + timedelta(hours=5)).isoformat()}
+        offer = offer_of(increment(source), mark)
+        assert offer.name == f"hj_rkxx from {(MOMENT - timedelta(hours=19)).isoformat()}"
+        assert [row["xh"] for row in by_text(rows_of(offer))] == [row["xh"] for row in by_text(ROWS[:3])]
+        assert offer.expected_rows == 3
+        beyond = offer_of(increment(source, overlap_hours=4), mark)
+        assert {row["xh"] for row in rows_of(beyond)} == {9_000_000_000, None}
+
+    def test_bound_itself_is_read_to_the_microsecond(self, source: Source) -> None:
+        mark = {"cursor": MOMENT.isoformat()}
+        assert 1 in [row["xh"] for row in rows_of(offer_of(increment(source, overlap_hours=0), mark))]
+        later = {"cursor": (MOMENT + timedelta(microseconds=1)).isoformat()}
+        assert 1 not in [row["xh"] for row in rows_of(offer_of(increment(source, overlap_hours=0), later))]
+
+    def test_late_commit_within_the_overlap_is_not_lost(self, database: Database, source: Source) -> None:
+        offer = offer_of(increment(source))
+        list(offer.read())
+        late = {**ROWS[0], "xh": 77, "gxsj": MOMENT + timedelta(days=2, hours=-23)}
+        database.load("hj_rkxx", [*ROWS, late])
+        assert 77 in [row["xh"] for row in rows_of(offer_of(increment(source), offer.mark()))]
+
+    def test_increment_without_new_rows_keeps_the_mark(self, source: Source) -> None:
+        mark = {"cursor": "2027-01-01T00:00:00"}
+        offer = offer_of(increment(source, overlap_hours=0), mark)
+        assert [row["xh"] for row in rows_of(offer)] == [None]
+        assert offer.mark() == mark
+
+    def test_increment_of_an_empty_table_has_no_mark(self, empty: Source) -> None:
+        offer = offer_of(increment(empty))
+        assert rows_of(offer) == []
+        assert offer.mark() is None
+
+    def test_future_cursor_does_not_move_the_mark_beyond_now(self, database: Database, source: Source) -> None:
+        database.load("hj_rkxx", [*ROWS, {**ROWS[0], "gxsj": datetime.fromisoformat("2999-01-01")}])
+        offer = offer_of(increment(source))
+        assert len(rows_of(offer)) == len(ROWS) + 1
+        mark = offer.mark()
+        assert mark is not None
+        reached = datetime.fromisoformat(mark["cursor"]).replace(tzinfo=UTC)
+        # The server's zone may be any; its clock is this machine's.
+        assert abs(reached - datetime.now(UTC)) < timedelta(hours=15)
+
+    def test_cursor_need_not_be_among_the_fields(self, source: Source) -> None:
+        offer = offer_of(increment(replace(source, request=replace(source.request, fields=("xh",)))))
+        assert {tuple(row) for row in rows_of(offer)} == {("xh",)}
+        assert offer.mark() is not None
+
+    def test_date_may_be_the_cursor(self, source: Source) -> None:
+        offer = offer_of(increment(source, cursor="csrq"), {"cursor": "1990-01-03T00:00:00"})
+        assert {row["csrq"] for row in rows_of(offer)} == {date(1990, 1, 2), date(2026, 12, 31), None}
+
+    def test_cursor_of_another_type_stops(self, source: Source) -> None:
+        with pytest.raises(StopError, match="cursor xm of type"):
+            rows_of(offer_of(increment(source, cursor="xm")))
+
+    def test_missing_table_stops(self, source: Source) -> None:
+        with pytest.raises(StopError, match="no such table"):
+            rows_of(offer_of(replace(source, request=replace(source.request, options={"table": "no_table"}))))
+
+    @pytest.mark.parametrize("name", ["hj_rkxx; drop table hj_rkxx", 'a"b', "a.b.c", "a b"])
+    def test_names_that_are_no_plain_names_stop(self, source: Source, name: str) -> None:
+        with pytest.raises(StopError, match="a plain name"):
+            offer_of(replace(source, request=replace(source.request, options={"table": name})))
+
+
+class TestSqlite(SqlSuite):
+    """Any database SQLAlchemy knows, through its cursor."""
+
+    @pytest.fixture
+    def database(self, tmp_path: Path) -> Iterator[Database]:
+        place = f"sqlite:///{tmp_path}/front.db"
+        engine = sa.create_engine(place, poolclass=sa.NullPool)
+        yield Database(place, "", engine)
+        engine.dispose()
+
+    def test_decimals_come_as_text(self, database: Database) -> None:
+        database.run("CREATE TABLE d (n DECIMAL(10, 4))", "INSERT INTO d VALUES (1.5), (NULL)")
+        assert rows_of(offer_of(database.source("d", [{"n": None}])))[1] == {"n": None}
+        assert rows_of(offer_of(database.source("d", [{"n": None}])))[0]["n"].startswith("1.5")
+
+
+@pytest.mark.integration
+class TestPostgresql(SqlSuite):
+    """ADBC."""
+
+    @pytest.fixture
+    def database(self, postgresql: sa.URL) -> Iterator[Database]:
+        engine = sa.create_engine(postgresql, poolclass=sa.NullPool)
+        with engine.begin() as link:
+            link.exec_driver_sql("DROP SCHEMA IF EXISTS front CASCADE")
+            link.exec_driver_sql("CREATE SCHEMA front")
+        with_schema = sa.create_engine(
+            postgresql.update_query_dict({"options": "-csearch_path=front"}), poolclass=sa.NullPool
+        )
+        place = with_schema.url.set(password=None).render_as_string(hide_password=False)
+        # The embedded server asks for no password; whatever is sent must not show.
+        yield Database(place, str(postgresql.password or SECRET), with_schema)
+        with engine.begin() as link:
+            link.exec_driver_sql("DROP SCHEMA front CASCADE")
+
+    def test_table_of_another_schema(self, database: Database) -> None:
+        database.load("hj_rkxx", ROWS)
+        assert by_text(rows_of(offer_of(database.source("front.hj_rkxx", ROWS)))) == by_text(ROWS)
+
+    def test_types_without_a_plain_arrow_type_come_as_text(self, database: Database) -> None:
+        database.run(
+            "CREATE TYPE kind AS ENUM ('甲', '乙')",
+            "CREATE TABLE odd (n numeric(20,4), u uuid, j json, k kind, a int[], t time, i interval, b boolean, d bytea)",
+            "INSERT INTO odd VALUES (1.50, '00000000-0000-4000-8000-000000000001', '{\"a\": 1.10}', '乙', '{1,2}',"
+            " '10:11:12', '1 day', true, 'x')",
+        )
+        fields = [{name: None for name in "nujkatibd"}]
+        assert rows_of(offer_of(database.source("odd", fields))) == [
+            {
+                "n": "1.5000",
+                "u": "00000000-0000-4000-8000-000000000001",
+                "j": '{"a": 1.10}',
+                "k": "乙",
+                "a": "{1,2}",
+                "t": "10:11:12",
+                "i": "1 day",
+                "b": True,
+                "d": b"x",
+            }
+        ]
+
+    def test_cursor_with_time_zone(self, database: Database) -> None:
+        database.run(
+            "CREATE TABLE zoned (gxsj timestamptz)",
+            "INSERT INTO zoned VALUES ('2026-10-01 08:00:00+08'), ('2026-10-03 08:00:00+08'), ('2999-01-01')",
+        )
+        source = increment(database.source("zoned", [{"gxsj": None}]))
+        offer = offer_of(source, {"cursor": "2026-10-03T00:00:00+00:00"})
+        assert [row["gxsj"].isoformat() for row in rows_of(offer)][0] == "2026-10-03T00:00:00+00:00"
+        mark = offer.mark()
+        assert mark is not None
+        assert abs(datetime.fromisoformat(mark["cursor"]) - datetime.now(UTC)) < timedelta(minutes=5)
+
+    def test_reads_in_a_read_only_transaction(self, database: Database) -> None:
+        database.run("CREATE VIEW v AS SELECT current_setting('transaction_read_only') AS ro")
+        assert rows_of(offer_of(database.source("v", [{"ro": "on"}]))) == [{"ro": "on"}]
+
+    def test_no_right_stops(self, database: Database) -> None:
+        database.load("hj_rkxx", ROWS)
+        database.run(
+            "DROP ROLE IF EXISTS stranger",
+            "CREATE ROLE stranger LOGIN PASSWORD 'p'",
+            "GRANT USAGE ON SCHEMA front TO stranger",
+        )
+        place = sa.make_url(database.place).set(username="stranger").render_as_string(hide_password=False)
+        source = Database(place, "p", database.admin).source("hj_rkxx", ROWS)
+        with pytest.raises(StopError, match="42501"):
+            rows_of(offer_of(source))
+        database.run("REVOKE ALL ON SCHEMA front FROM stranger", "DROP ROLE stranger")
+
+    def test_unknown_user_and_database_stop(self, database: Database) -> None:
+        database.load("hj_rkxx", ROWS)
+        for other in ({"username": "nobody_at_all"}, {"database": "no_database"}):
+            place = sa.make_url(database.place).set(**other).render_as_string(hide_password=False)  # type: ignore[arg-type]
+            with pytest.raises(StopError) as caught:
+                rows_of(offer_of(Database(place, database.secret, database.admin).source("hj_rkxx", ROWS)))
+            assert "nobody_at_all" not in str(caught.value)
+
+    def test_connection_lost_in_mid_stream_is_an_outage(self, database: Database) -> None:
+        database.run("CREATE VIEW big AS SELECT n AS xh, repeat('x', 400) AS xm FROM generate_series(1, 400000) n")
+        stream = offer_of(database.source("big", [{"xh": 1, "xm": ""}])).read()
+        next(stream)
+        database.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE '%%rows_in_source%%' AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(RetryError, match="broke off"):
+            list(stream)
+
+    def test_reading_given_up_closes_the_connection(self, database: Database, many: Source) -> None:
+        stream = offer_of(many).read()
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+        with database.admin.connect() as link:
+            left = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%rows_in_source%%' AND pid <> pg_backend_pid()"
+            for _ in range(100):
+                if link.exec_driver_sql(left).scalar_one() == 0:
+                    return
+                time.sleep(0.05)
+        pytest.fail("the connection stayed open")
+
+
+class MariadbSuite(SqlSuite):
+    """What both ways to MariaDB keep."""
+
+    query = ""
+
+    @pytest.fixture
+    def database(self, mariadb: sa.URL) -> Iterator[Database]:
+        engine = sa.create_engine(mariadb, poolclass=sa.NullPool)
+        name, secret = f"reader_{mariadb.database}", f"{SECRET}@:/%+ ?#'x"
+        quoted = secret.replace("'", "''").replace("%", "%%")
+        with engine.begin() as link:
+            link.exec_driver_sql(f"CREATE OR REPLACE USER {name} IDENTIFIED BY '{quoted}'")
+            link.exec_driver_sql(f"GRANT SELECT, EXECUTE ON {mariadb.database}.* TO {name}")
+        place = mariadb.set(username=name, password=None).render_as_string(hide_password=False)
+        yield Database(place + self.query, secret, engine)
+        with engine.begin() as link:
+            link.exec_driver_sql(f"DROP USER {name}")
+
+    def test_types_without_a_plain_arrow_type_come_as_text(self, database: Database) -> None:
+        database.run(
+            "CREATE OR REPLACE TABLE odd (n decimal(30,12), k enum('甲','乙'), t time, y year, b blob, u bigint unsigned)",
+            "INSERT INTO odd VALUES (123456789012345678.123456789012, '乙', '10:11:12', 2026, 'x', 5)",
+        )
+        assert rows_of(offer_of(database.source("odd", [{name: None for name in "nktybu"}]))) == [
+            {"n": "123456789012345678.123456789012", "k": "乙", "t": "10:11:12", "y": "2026", "b": b"x", "u": 5}
+        ]
+
+    def test_zero_and_partial_dates_are_null(self, database: Database) -> None:
+        database.run(
+            "SET sql_mode='ALLOW_INVALID_DATES'",
+            "CREATE OR REPLACE TABLE zero (csrq date, gxsj datetime)",
+            "INSERT INTO zero VALUES ('0000-00-00', '0000-00-00 00:00:00'), ('2026-00-00', '2026-02-31 10:00:00'),"
+            " ('2026-02-03', '2026-02-03 10:00:00')",
+        )
+        rows = rows_of(offer_of(increment(database.source("zero", [{"csrq": None, "gxsj": None}]))))
+        assert rows[:2] == [{"csrq": None, "gxsj": None}] * 2
+        assert rows[2] == {"csrq": date(2026, 2, 3), "gxsj": datetime.fromisoformat("2026-02-03 10:00:00")}
+
+    def test_wrong_password_stops(self, database: Database) -> None:
+        database.load("hj_rkxx", ROWS)
+        with pytest.raises(StopError, match="1045") as caught:
+            rows_of(offer_of(Database(database.place, "wrong-word", database.admin).source("hj_rkxx", ROWS)))
+        assert "wrong-word" not in str(caught.value)
+
+
+@pytest.mark.integration
+class TestMariadb(MariadbSuite):
+    """connectorx."""
+
+    def test_reads_in_a_read_only_transaction(self, database: Database) -> None:
+        database.run(
+            "CREATE OR REPLACE FUNCTION ro() RETURNS int READS SQL DATA RETURN @@session.tx_read_only",
+            "CREATE OR REPLACE VIEW v AS SELECT ro() AS ro",
+        )
+        assert rows_of(offer_of(database.source("v", [{"ro": 1}]))) == [{"ro": 1}]
+
+    def test_connection_lost_in_mid_stream_is_an_outage(self, database: Database, mariadb: sa.URL) -> None:
+        database.run("CREATE OR REPLACE VIEW big AS SELECT seq AS xh, REPEAT('x', 400) AS xm FROM seq_1_to_400000")
+        stream = offer_of(database.source("big", [{"xh": 1, "xm": ""}])).read()
+        next(stream)
+        with database.admin.connect() as link:
+            found = link.exec_driver_sql(
+                "SELECT id FROM information_schema.processlist WHERE info LIKE '%%rows_in_source%%'"
+            )
+            for (number,) in found.all():
+                if number != link.exec_driver_sql("SELECT connection_id()").scalar_one():
+                    link.exec_driver_sql(f"KILL {number}")
+        with pytest.raises(RetryError, match="broke off"):
+            list(stream)
+
+
+@pytest.mark.integration
+class TestMariadbCursor(MariadbSuite):
+    """A URL with options that connectorx does not know."""
+
+    query = "?connect_timeout=10"
+
+
+@pytest.mark.parametrize(
+    ("place", "came"),
+    [
+        ("no url at all", "no database URL"),
+        ("postgresql://hub:word@127.0.0.1/db", "a password in it"),
+        ("oracle_of_delphi://hub@127.0.0.1/db", "a dialect without driver"),
+    ],
+)
+def test_places_that_cannot_be_right_stop_at_once(place: str, came: str) -> None:
+    with pytest.raises(StopError, match=came) as caught:
+        connect(Connection("police", "front_database", "sql", place))
+    assert "word" not in str(caught.value).replace("password", "")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("place", ["postgresql://hub@127.0.0.1:1/db", "mysql://hub@127.0.0.1:1/db"])
+def test_server_that_is_away_is_an_outage(place: str) -> None:
+    source = Source(
+        Connection("police", "front_database", "sql", place, SECRET), Request("police/r", ("a",), {"table": "t"}), []
+    )
+    with pytest.raises(RetryError) as caught:
+        rows_of(offer_of(source))
+    assert SECRET not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+def test_drivers_messages_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from connectors.sql_streams import database_errors
+
+    error = sa.exc.DBAPIError("SELECT", {}, pymysql.err.DataError(1366, "Incorrect value: '320305199001010000'"))
+    with pytest.raises(RetryError) as caught, database_errors("police/resident"):
+        raise error
+    assert "3203" not in str(caught.value)
+    assert "DataError 1366" in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_other_errors_pass_through() -> None:
+    from connectors.sql_streams import database_errors
+
+    with pytest.raises(SetAsideError), database_errors("police/resident"):
+        raise SetAsideError("a", "b", "c", "d")
+    with pytest.raises(KeyboardInterrupt), database_errors("police/resident"):
+        raise KeyboardInterrupt

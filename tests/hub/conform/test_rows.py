@@ -1,0 +1,107 @@
+"""What holds for every operation and every contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hub.conform import placed_schema, read_cells
+from hub.contracts import load_contracts
+from hub.errors import ConfigurationError
+from hub.reasons import Outcome, Reason
+from hub.settings import ROOT
+from tests.hub.conform.reading import AS_OF, CODELISTS, Reader, column, contract, read
+
+OPERATIONS = {
+    "text": {},
+    "person_name": {},
+    "phone": {},
+    "integer": {"kind": "integer"},
+    "number": {"kind": "number"},
+    "date": {"kind": "date"},
+    "timestamp": {"kind": "timestamp"},
+    "code": {"codelist": "sex"},
+    "division_code": {},
+    "resident_id": {},
+    "disability_certificate": {},
+    "disability_certificate_id": {},
+    "credit_code": {},
+}
+COLUMNS = [column(name, name, physical="x", **options) for name, options in OPERATIONS.items()]
+BLANK = "\u3000\u00a0\ufeff\u200b \t\n\r\v\f"
+LIKELY = "0123456789０１９Xx*'-./:+, \u3000年月日TZ男M张·•E万元"
+
+values = st.one_of(st.none(), st.text(max_size=24), st.text(LIKELY, max_size=24))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(values, min_size=1, max_size=60))
+@example(["\x00", "\\", "'", "%", "20260230", "1e99", "9" * 18, "1" * 15, "2026-13-45T99:99:99Z", "0" * 14])
+def test_nothing_raises_and_nothing_vanishes(texts: list[str | None]) -> None:
+    found = read(COLUMNS, {"x": texts})
+    assert sorted(found.rows) == list(range(1, len(texts) + 1))
+    for place, text in enumerate(texts, 1):
+        bare = (text or "").strip(BLANK)
+        for name in OPERATIONS:
+            value, issue = found.rows[place][name], found.issues.get((place, name))
+            if issue is None:
+                # Kept: a text is what came; where nothing came there is nothing.
+                assert (value is None) == (bare == "")
+                assert not isinstance(value, str) or value == bare
+                continue
+            rule, outcome, original, shown = issue
+            assert rule in set(Reason)
+            assert original == text
+            assert (outcome, shown is None) == (
+                (Outcome.VALUE_SET_ASIDE, True) if value is None else (Outcome.REPAIRED, False)
+            )
+
+
+def test_the_property_above_covers_every_text_operation() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read([column("guess")], {"x": ["1"]})
+    allowed = str(refused.value).partition("allowed: ")[2].partition(". Allowed")[0].split(", ")
+    assert {*OPERATIONS, "identity_document", "point", "geometry"} == set(allowed)
+    assert "department/dataset: column x names operation 'guess'" in str(refused.value)
+
+
+@pytest.mark.parametrize("tail", sorted(load_contracts().sources))
+def test_every_contract_reads_a_row_of_nothing(tail: str) -> None:
+    contracts = load_contracts()
+    agreed = contracts.sources[tail]
+    names = dict.fromkeys(item.physical_name for item in agreed.columns)
+    schema = pa.schema([*((name, pa.string()) for name in names), ("_row", pa.int64())])
+    geometries = [agreed.by_name[name].physical_name for name in agreed.geometry_columns]
+    raw = pa.Table.from_pylist([{"_row": 1}], schema=placed_schema(schema, geometries))
+    rows, issues = Reader(agreed, contracts.codelists, raw.schema, AS_OF).read(raw)
+    assert rows.schema.names == [*agreed.by_name, "_row"]
+    assert rows.num_rows == 1
+    required = {item.name for item in agreed.columns if item.required or item.key}
+    assert set(issues["column"].to_pylist()) == required
+    assert set(issues["rule"].to_pylist()) <= {Reason.REQUIRED_MISSING}
+
+
+def test_expressions_know_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They compile for Spark too: nothing in them is DuckDB's own."""
+    # Set by the Spark backend when it is loaded, which needs Spark itself.
+    monkeypatch.setitem(ibis.options.__dict__, "pyspark", SimpleNamespace(treat_nan_as_null=False))
+    raw = ibis.table({"x": "string", "_row": "int64"}, name="raw")
+    columns = [item for item in COLUMNS if item.operation != "division_code"]
+    cells = read_cells(raw, contract(*columns), CODELISTS, AS_OF)
+    assert ibis.to_sql(cells, dialect="pyspark").startswith("SELECT")
+
+
+def test_the_page_of_reason_codes_lists_them_all() -> None:
+    page = (Path(ROOT) / "docs/reason-codes.md").read_text(encoding="utf-8")
+    listed = [
+        tuple(part.strip() for part in line.strip("|").split("|"))
+        for line in page.splitlines()
+        if line.startswith("| `")
+    ]
+    assert listed == [(f"`{reason}`", reason.meaning, reason.action) for reason in Reason]
