@@ -39,7 +39,8 @@ grant_app = typer.Typer(help="Who may read what, for which purpose, until when."
 app.add_typer(grant_app, name="grant")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-console = Console(stderr=False)
+# Piped output has no width of its own; a path tail should not be broken for that.
+console = Console(width=None if sys.stdout.isatty() else 160)
 
 
 @contextmanager

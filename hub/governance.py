@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 from hub.contracts import BaseContract, Column
 from hub.errors import StopError
 
-__all__ = ["SCHEMA", "Geometry", "align", "governance_tables"]
+__all__ = ["CRS", "SCHEMA", "Geometry", "align", "governance_tables"]
 
 SCHEMA = "governance"
 CRS = 4490

@@ -36,13 +36,11 @@ class Session:
 
     Attributes:
         tail: Path tail of the table's contract.
-        library: The module `great_expectations`.
         batch: The table as the library knows it.
         database: The library's SQLAlchemy engine.
     """
 
     tail: str
-    library: Any
     batch: Any
     database: sa.Engine
 
@@ -54,7 +52,7 @@ class Session:
         Raises:
             StopError: An expectation could not be evaluated.
         """
-        expectations = self.library.ExpectationSuite(name=self.tail, expectations=[dict(item) for item in suite])
+        expectations = _library().ExpectationSuite(name=self.tail, expectations=[dict(item) for item in suite])
         answer = self.batch.validate(expectations, expectation_parameters=dict(parameters), result_format=result_format)
         for item in answer.results:
             self._assert_evaluated(item)
@@ -77,13 +75,10 @@ class Session:
 @contextmanager
 def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], settings: Settings) -> Iterator[Session]:
     """Open a session on the files of one table; all it held is gone when the block ends."""
-    library = _library()
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = library.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    sources = _context().data_sources
     # A named memory is shared by the several connections the library opens, and is gone with the last of them.
-    source = context.data_sources.add_sql("duckdb", connection_string=f"duckdb:///:memory:{uuid.uuid4().hex}")
+    name = uuid.uuid4().hex
+    source = sources.add_sql(name, connection_string=f"duckdb:///:memory:{name}")
     database = source.get_execution_engine().engine
     sa.event.listen(database, "after_cursor_execute", _buffer)
     with tempfile.TemporaryDirectory(prefix="hub-spill-") as spill:
@@ -99,8 +94,9 @@ def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], set
                     duck.from_arrow(codes).create(f"codelist_{codelist.name}")
             asset = source.add_table_asset("rows", table_name="rows")
             batch = asset.add_batch_definition_whole_table("all").get_batch()
-            yield Session(tail, library, batch, database)
+            yield Session(tail, batch, database)
         finally:
+            sources.delete(name)
             for engine in (database, source.get_engine()):
                 engine.dispose()
                 engine.dialect._type_memos.clear()  # else DuckDB's type objects stay as long as the process
@@ -136,6 +132,17 @@ def _library() -> Any:
 
     atexit.register(_let_go_of_duckdb)
     return great_expectations
+
+
+@cache
+def _context() -> Any:
+    """The library's context: nothing on disk, no progress bars."""
+    library = _library()
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = library.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
 
 
 def _let_go_of_duckdb() -> None:

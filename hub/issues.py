@@ -138,7 +138,8 @@ def _told(contract: SourceContract, batch: Batch, chunk: pa.RecordBatch) -> pa.R
 
 def _reason(code: str, meaning: str | None) -> tuple[str, str]:
     """What a code means and what to do; a suite's rule brings its own meaning."""
-    if code not in Reason:
+    try:
+        reason = Reason(code)
+    except ValueError:
         return meaning or code, "核对后在源系统中改正"
-    reason = Reason(code)
     return reason.meaning, reason.action

@@ -122,6 +122,8 @@ def _failing(
     """
     held = open_session.run(suite, parameters, result_format="BOOLEAN_ONLY")
     broken = [item for item in suite if not held[item["meta"]["rule_id"]].success]
+    if not broken:
+        return {}
     answers = open_session.run(
         broken,
         parameters,

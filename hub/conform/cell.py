@@ -18,7 +18,7 @@ from hub.contracts import Codelist, Column
 
 __all__ = ["BLANKS", "Cell", "Stage", "cleaned", "empty_to_null", "first_reason", "half_width", "original_text"]
 
-BLANKS = r"\s\x{a0}\x{200b}\x{3000}\x{feff}"
+BLANKS = r"\t-\r \x{a0}\x{200b}\x{3000}\x{feff}"
 """Inside a regular expression's brackets: ASCII blanks, no-break, zero-width and ideographic space, byte-order mark."""
 
 _OUTER_BLANKS = rf"^[{BLANKS}]+|[{BLANKS}]+$"

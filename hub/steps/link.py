@@ -157,7 +157,11 @@ class _Linker:
         ).drop("_address", "_division", "_grid")
 
     def _attached(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
-        """Put rows beside the person they name: household, address and village are that person's."""
+        """Put rows beside the person they name: household, address and village are that person's.
+
+        A row without a number is the member of that household who has its name and birth date, if there is just one:
+        a newborn whom the police have registered since the certificate was written.
+        """
         if not self.feeding["residence"] or contract.attach is None:
             return current.mutate(_division_reason=ibis.literal("stated"))
         homes = self.engine.read(self.feeding["residence"])
@@ -179,13 +183,27 @@ class _Linker:
         table = current.mutate(_other=other)
         table = table.left_join(homes, table["_other"] == homes["_beside"])
         found = table["_beside"].notnull()
-        return table.mutate(
+        placed = table.mutate(
             household_key=table["_household_key"],
             address_code=table["_address_code"],
             grid_code=table["_grid_code"],
             division_code=ibis.coalesce(table["_division_code"], table.division_code),
             _division_reason=found.ifelse(ibis.literal("attached"), ibis.literal("stated")),
         ).drop("_other", "_beside", *(f"_{column}" for column in _PLACE))
+        return self._recognised(placed)
+
+    def _recognised(self, table: ibis.Table) -> ibis.Table:
+        """Give rows without a number the one of the household member they are."""
+        members = self.engine.read(self.feeding["residence"])
+        same = ["household_key", "person_name", "birth_date"]
+        if "id_number" not in table.columns or not {*same, "id_number"} <= set(members.columns):
+            return table
+        members = members.filter(members.household_key.notnull())
+        one = members.group_by(same).aggregate(_number=members.id_number.max(), _people=members.id_number.nunique())
+        one = one.filter(one["_people"] == 1).drop("_people").rename(lambda name: f"_one_{name}".replace("__", "_"))
+        joined = table.left_join(one, [table[name] == one[f"_one_{name}"] for name in same])
+        number = ibis.coalesce(joined.id_number, joined["_one_number"])
+        return joined.mutate(id_number=number).drop("_one_number", *(f"_one_{name}" for name in same))
 
     def _with_key(self, feed: Feed, table: ibis.Table) -> ibis.Table:
         base = self.hub.contracts.base[feed.entity]

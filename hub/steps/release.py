@@ -87,7 +87,7 @@ def _merge_all(hub: Hub, metadata: sa.MetaData, cursor: Cursor) -> Release | Non
     bases = {entity: _open(hub, entity) for entity in hub.contracts.base}
     number, live = _ledger_state(cursor)
     merges = {entity: _Merge(cursor, contract, metadata, number) for entity, contract in hub.contracts.base.items()}
-    tables = {entity: _as_it_was(base, live.get(entity)) or merges[entity].run(base) for entity, base in bases.items()}
+    tables = {entity: merge.run(bases[entity], live.get(entity)) for entity, merge in merges.items()}
     if not any(table["inserted"] or table["updated"] or table["deleted"] for table in tables.values()):
         return None
     # Last of all, for it keeps readers out until the commit.
@@ -122,13 +122,6 @@ def _ledger_state(cursor: Cursor) -> tuple[int, Mapping[str, TableRelease]]:
     return number, orjson.loads(rows[0][0]) if rows else {}
 
 
-def _as_it_was(base: DeltaTable, live: TableRelease | None) -> TableRelease | None:
-    """Return the counts of a table that the live release already shows in this very version, else None."""
-    if live is None or (live["delta_id"], live["delta_version"]) != (str(base.metadata().id), base.version()):
-        return None
-    return {**live, "inserted": 0, "updated": 0, "deleted": 0}
-
-
 class _Merge:
     """Makes one governance table equal to its base table, touching only rows that differ."""
 
@@ -142,12 +135,15 @@ class _Merge:
         self.cursor.execute(has_key, (f"{SCHEMA}.{contract.name}",))
         self.first = not self.cursor.fetchall()
 
-    def run(self, base: DeltaTable) -> TableRelease:
-        """Stage the base table's rows and carry the differences over.
+    def run(self, base: DeltaTable, live: TableRelease | None) -> TableRelease:
+        """Stage the base table's rows and carry the differences over, unless the live release shows this very version.
 
         Raises:
             StopError: The base table has other columns than its contract, or a key is missing or comes twice.
         """
+        delta_id, delta_version = str(base.metadata().id), base.version()
+        if live and not self.first and (live["delta_id"], live["delta_version"]) == (delta_id, delta_version):
+            return {**live, "inserted": 0, "updated": 0, "deleted": 0}
         with _reported(self.contract.tail):
             staged = self.cursor.adbc_ingest(self.staged.name, self._rows(base), mode="create", temporary=True)
             deleted, updated, inserted = self._fill() if self.first else self._change()
@@ -160,8 +156,8 @@ class _Merge:
             inserted=inserted,
             updated=updated,
             deleted=deleted,
-            delta_id=str(base.metadata().id),
-            delta_version=base.version(),
+            delta_id=delta_id,
+            delta_version=delta_version,
         )
 
     def declare_key(self) -> None:
@@ -174,8 +170,9 @@ class _Merge:
 
     def _fill(self) -> tuple[int, int, int]:
         inserted = self._execute(self._insert(sa.true()))
+        others = list(self.target.indexes)
         key = sa.Index(str(self.target.primary_key.name), *self.target.primary_key, unique=True)
-        for index in sorted({key, *self.target.indexes}, key=lambda index: str(index.name)):
+        for index in (key, *others):
             self._execute(CreateIndex(index))
         self.cursor.execute(f"ANALYZE {SCHEMA}.{self.target.name}")
         return 0, 0, inserted
@@ -192,7 +189,7 @@ class _Merge:
         if set(dataset.schema.names) != set(self.contract.by_name):
             odd = sorted(set(dataset.schema.names) ^ set(self.contract.by_name))
             raise _breaks(self.contract.tail, f"columns {', '.join(odd)} are in the contract or in the table only")
-        # Little is read ahead: the server takes the rows more slowly than the disk gives them.
+        # Little is read ahead: the server takes rows more slowly than the disk gives them.
         scanner = dataset.scanner(
             list(self.contract.by_name), batch_size=65536, batch_readahead=2, fragment_readahead=1
         )
@@ -243,7 +240,12 @@ def _keep_record(hub: Hub) -> None:
     if row is None:
         return
     content = orjson.dumps(
-        {"number": row.number, "as_of": row.as_of_date, "released_at": row.released_at, "tables": row.tables},
+        {
+            "number": row.number,
+            "as_of": row.as_of_date,
+            "released_at": row.released_at.astimezone(UTC),
+            "tables": row.tables,
+        },
         option=orjson.OPT_INDENT_2,
     )
     path = hub.lake.release(row.number)
@@ -256,9 +258,12 @@ def _reported(where: str) -> Iterator[None]:
     """Turn the database's errors into the hub's, without their details: those quote rows."""
     try:
         yield
-    except adbc_driver_manager.IntegrityError as error:
-        raise _breaks(where, f"the database refused a row, SQLSTATE {error.sqlstate}") from None
     except adbc_driver_manager.Error as error:
+        kind = (error.sqlstate or "")[:2]
+        if kind in ("22", "23"):  # a value or a constraint
+            raise _breaks(where, f"the database refused a row, SQLSTATE {error.sqlstate}") from None
+        if kind == "42":  # a right or a statement of ours
+            raise
         raise RetryError(
             where=where,
             came=f"the database gave up, {error.status_code.name}, SQLSTATE {error.sqlstate}",

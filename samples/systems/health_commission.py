@@ -1,4 +1,4 @@
-"""卫健: monthly CSV drops of deaths and births, each with marker, hash and manifest; three more drops are broken."""
+"""卫健: quarterly CSV drops of deaths and births, each with marker, hash and manifest; three more drops are broken."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def collect(community: Community) -> dict[str, pa.Table]:
 
 
 def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[str, Spoiled]:
-    """Spoil the rows, cut them into monthly drops and add the broken drops."""
+    """Spoil the rows, cut them into quarterly drops and add the broken drops."""
     directory.mkdir(parents=True)
     delivered = {}
     for dataset, table in tables.items():
@@ -116,10 +116,11 @@ def _births(community: Community) -> pa.Table:
 
 
 def _into_drops(plan: Plan, table: pa.Table, stem: str) -> pa.Table:
-    """Name the drop of each row, the first of the month after the event or the plan's day, and its line there."""
+    """Name the drop of each row, the first day after the quarter of the event or the plan's day, and its line there."""
     days = table[DAY].to_numpy()
-    month = days.astype("datetime64[D]").astype("datetime64[M]") + np.timedelta64(1, "M")
-    dropped = np.minimum(month.astype("datetime64[D]").astype(np.int64), plan.today)
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    after = (months // 3 * 3 + 3).astype("datetime64[M]")
+    dropped = np.minimum(after.astype("datetime64[D]").astype(np.int64), plan.today)
     names = join(f"{stem}_", compact_text(dropped), "_01.csv")
     starts = np.searchsorted(dropped, dropped, side="left")
     lines = digits(np.arange(len(days)) - starts + 2)

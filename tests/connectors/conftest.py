@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import pymysql
 import pytest
 import sqlalchemy as sa
 
@@ -42,13 +41,12 @@ def mariadb() -> Iterator[sa.URL]:
         pytest.skip("HUB_TEST_MARIADB_URL is not set")
     url = sa.make_url(given)
     name = f"connectors_{uuid.uuid4().hex[:8]}"
-    link = pymysql.connect(
-        host=url.host or "127.0.0.1", port=url.port or 3306, user=url.username, password=str(url.password or "")
-    )
-    with link, link.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        yield url.set(database=name)
-        cursor.execute(f"DROP DATABASE {name}")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as link:
+        link.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    yield url.set(database=name)
+    with engine.begin() as link:
+        link.exec_driver_sql(f"DROP DATABASE {name}")
 
 
 @pytest.fixture

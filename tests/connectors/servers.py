@@ -60,7 +60,7 @@ class WebServer:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = _answer  # noqa: N815
+            do_GET = do_POST = _answer
 
             def log_message(self, *_: object) -> None:
                 pass

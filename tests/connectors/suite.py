@@ -18,7 +18,7 @@ import pytest
 from connectors.base import BATCH_ROWS, Connection, Offer, Request, Withheld, connect
 from connectors.errors import SetAsideError, StopError
 
-SECRET = "0123456789abcdef"
+SECRET = "0123456789abcdef"  # noqa: S105
 """16 bytes, as an appkey must have; no row, name or place of a test contains it."""
 
 
@@ -40,7 +40,8 @@ def offer_of(source: Source, mark: dict[str, Any] | None = None) -> Offer:
 
 def rows_of(offer: Offer) -> list[dict[str, Any]]:
     """All rows of an offer."""
-    return pa.Table.from_batches(list(offer.read())).to_pylist()
+    rows: list[dict[str, Any]] = pa.Table.from_batches(list(offer.read())).to_pylist()
+    return rows
 
 
 def by_text(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

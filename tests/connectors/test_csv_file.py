@@ -14,8 +14,10 @@ from connectors.base import Request
 from connectors.csv_file import csv_rows
 from connectors.errors import SetAsideError, StopError
 
-# All of Unicode that the encoding has, with what makes CSV hard more often; NUL and lone surrogates are no text.
-cells = st.text(st.sampled_from('",\n\r ;') | st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6)
+# All of Unicode, with what makes CSV hard more often. A cell with both a comma and a line break is not among them: in a
+# table of two columns it cannot be told from a swallowed row.
+ONE_LINE = st.text(st.sampled_from('", ;') | st.characters(codec="utf-8", exclude_characters="\x00\r\n"), max_size=6)
+NO_COMMA = st.text(st.sampled_from('"\n\r ;') | st.characters(codec="utf-8", exclude_characters="\x00,"), max_size=6)
 
 
 def read(path: Path, content: bytes, *fields: str, encoding: str = "gb18030") -> list[list[str | None]]:
@@ -34,9 +36,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "f.csv"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    rows=st.lists(st.tuples(cells, cells), max_size=8),
+    rows=st.lists(st.tuples(ONE_LINE, ONE_LINE), max_size=8) | st.lists(st.tuples(NO_COMMA, NO_COMMA), max_size=8),
     encoding=st.sampled_from(["gb18030", "utf-8", "utf-8-sig"]),
     end=st.sampled_from(["\r\n", "\n"]),
 )
@@ -45,25 +47,18 @@ def test_what_was_written_is_read(path: Path, rows: list[tuple[str, str]], encod
     writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(["a", "b"])
     writer.writerows(rows)
-    swallowed = [row for row in rows if sum("," in line for line in io.StringIO(",".join(row), newline="")) > 1]
-    content = text.getvalue().encode(encoding)
-    try:
-        assert read(path, content, encoding=encoding) == [list(row) for row in rows]
-    except SetAsideError as error:
-        # With two columns, a line break and a comma in one cell cannot be told from a swallowed row.
-        assert "swallowed" in error.came
-        assert swallowed or any(("\n" in cell or "\r" in cell) for row in rows for cell in row)
+    assert read(path, text.getvalue().encode(encoding), encoding=encoding) == [list(row) for row in rows]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_read_or_set_aside(path: Path, content: bytes) -> None:
     try:
-        rows = read(path, b"a,b\n" + content)
+        reason, rows = "", read(path, b"a,b\n" + content)
     except SetAsideError as error:
-        assert error.reason in {"unreadable", "encoding_invalid"}
-    else:
-        assert all(len(row) == 2 for row in rows)
+        reason, rows = error.reason, []
+    assert reason in {"", "unreadable", "encoding_invalid"}
+    assert all(len(row) == 2 for row in rows)
 
 
 def test_gb18030_beyond_gbk(path: Path) -> None:

@@ -165,7 +165,7 @@ def test_text_cut_amid_a_character_keeps_its_whole_characters(drop: Path) -> Non
     assert rows_of(offer_of(source_in(drop, rows)))[0]["XZQMC"] == "a" + "庄" * 126
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(text=st.text(st.characters(codec="gb18030", exclude_categories=["Cc", "Zs", "Cs"]), min_size=1, max_size=12))
 def test_what_was_written_is_read(drop: Path, text: str) -> None:
     if not list(drop.iterdir()):

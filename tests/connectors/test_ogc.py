@@ -40,17 +40,14 @@ class TestOgcFeatures(ConnectorSuite):
         ]
         source = source_at(web, Features(features, 3), fields=("dzbm", "dzqc", "mph", "x", "ok", "geometry"))
         rows: list[dict[str, Any]] = [
-            {
-                "dzqc": "湖㳇镇1号",
-                "mph": "12",
-                "x": "1.5",
-                "ok": "true",
-                "geometry": shapely.to_wkb(shapely.Point(117.5, 34.5)),
-            },
-            {"dzqc": "", "mph": None, "x": None, "ok": None, "geometry": shapely.to_wkb(shapely.Point(117, 34, 5.5))},
-            {"dzqc": None, "mph": "3", "x": None, "ok": None, "geometry": None},
+            {"dzqc": "湖㳇镇1号", "mph": "12", "x": "1.5", "ok": "true"},
+            {"dzqc": "", "mph": None, "x": None, "ok": None},
+            {"dzqc": None, "mph": "3", "x": None, "ok": None},
         ]
-        return replace(source, rows=[{"dzbm": str(number), **row} for number, row in enumerate(rows, start=1)])
+        shapes = [shapely.to_wkb(shapely.Point(117.5, 34.5)), shapely.to_wkb(shapely.Point(117, 34, 5.5)), None]
+        numbered = enumerate(zip(rows, shapes, strict=True), start=1)
+        whole = [{"dzbm": str(number), **row, "geometry": shape} for number, (row, shape) in numbered]
+        return replace(source, rows=whole)
 
     @pytest.fixture
     def empty(self, web: WebServer) -> Source:

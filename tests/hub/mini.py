@@ -19,6 +19,7 @@ from hub.settings import load_settings
 MAZHUANG = "320305005204"
 NEIGHBOUR = "320305005203"
 HEAD, DAUGHTER, CHILD = "320371195001010010", "320371199001010020", "320371201601010040"
+BABY = "320371202605010030"
 _STAMP = dt.datetime(2026, 10, 1)  # noqa: DTZ001 - the departments' timestamps carry no zone
 
 
@@ -115,6 +116,9 @@ def fill(hub: Hub) -> None:
             {"id_number": CHILD, "person_name": "丙某", "sex_code": "2", "birth_date": dt.date(2016, 1, 1)}
             | {"relation_code": "40", "division_code": NEIGHBOUR, "source_id": 3}
             | police,
+            {"id_number": BABY, "person_name": "戊某", "sex_code": "1", "birth_date": dt.date(2026, 5, 1)}
+            | {"relation_code": "40", "address_code": "A1", "division_code": MAZHUANG, "source_id": 4}
+            | police,
         ],
     )
     put(
@@ -131,7 +135,10 @@ def fill(hub: Hub) -> None:
         "health_commission/birth",
         [
             {"birth_certificate_no": "Z000000001", "person_name": "丁某", "sex_code": "1"}
-            | {"birth_date": dt.date(2026, 10, 1), "mother_id_number": DAUGHTER, "division_code": MAZHUANG}
+            | {"birth_date": dt.date(2026, 10, 1), "mother_id_number": DAUGHTER, "division_code": MAZHUANG},
+            # Registered by the police since: the certificate still has no number.
+            {"birth_certificate_no": "Z000000002", "person_name": "戊某", "sex_code": "1"}
+            | {"birth_date": dt.date(2026, 5, 1), "mother_id_number": DAUGHTER, "division_code": MAZHUANG},
         ],
     )
     put(

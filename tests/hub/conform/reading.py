@@ -58,7 +58,7 @@ class Reader:
         cells, rows, issues = self._sql
         self.duckdb.register("raw", raw)
         self.duckdb.execute(f"CREATE OR REPLACE TABLE cells AS {cells}")
-        return self.duckdb.execute(rows).to_arrow_table(), self.duckdb.execute(issues).to_arrow_table()
+        return self.duckdb.sql(rows).to_arrow_table(), self.duckdb.sql(issues).to_arrow_table()
 
 
 @cache

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from hub.context import Hub
 from hub.steps.link import link
 from hub.steps.merge import merge
-from tests.hub.mini import CHILD, DAUGHTER, HEAD, MAZHUANG, NEIGHBOUR, fill, opened, put
+from tests.hub.mini import BABY, CHILD, DAUGHTER, HEAD, MAZHUANG, NEIGHBOUR, fill, opened, put
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +35,7 @@ def person(hub: Hub, number: str | None) -> dict[str, Any]:
 
 
 def test_one_row_for_each_human_being(hub: Hub) -> None:
-    assert sorted(str(row["id_number"]) for row in rows(hub, "person")) == sorted([HEAD, DAUGHTER, CHILD, "None"])
+    assert sorted(str(row["id_number"]) for row in rows(hub, "person")) == sorted([HEAD, DAUGHTER, CHILD, BABY, "None"])
 
 
 def test_standard_address_outranks_stated_village(hub: Hub) -> None:
@@ -70,6 +70,10 @@ def test_newborn_without_id_lives_with_the_mother(hub: Hub) -> None:
     assert newborn["household_key"] == person(hub, DAUGHTER)["household_key"]
 
 
+def test_newborn_registered_since_is_one_person(hub: Hub) -> None:
+    assert person(hub, BABY)["birth_certificate_no"] == "Z000000002"
+
+
 def test_death_closes_the_residence_until_the_police_cancel_it(hub: Hub) -> None:
     child = person(hub, CHILD)
     assert child["person_status_code"] == "deceased_unregistered"
@@ -80,7 +84,7 @@ def test_death_closes_the_residence_until_the_police_cancel_it(hub: Hub) -> None
 def test_household_has_its_head_and_living_members(hub: Hub) -> None:
     (household,) = rows(hub, "household")
     assert household["head_person_key"] == person(hub, HEAD)["person_key"]
-    assert household["member_count"] == 2
+    assert household["member_count"] == 3
     assert household["address_code"] == "A1"
 
 
