@@ -11,7 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from hub.context import Hub
-from hub.contracts import SourceContract
+from hub.contracts import SourceContract, load_contracts
 
 ROW_KEYS = {
     "public_security": "xh",
@@ -129,10 +129,17 @@ def _is_true(fault: dict[str, Any], fate: Fate, row: str) -> bool:
     values = [fate.conformed[row][name] for name in fate.columns(fault["column"])]
     if fault["column"] == "geometry":
         return fate.outcomes(row, "geometry") == {"repaired"}
-    true = _comparable(fault["true_value"])
-    right = any(value is not None and _comparable(value) == true for value in values)
+    true = {_comparable(fault["true_value"]), *_codes(fate, fault)}
+    right = any(value is not None and _comparable(value) in true for value in values)
     mended = "repaired" in fate.outcomes(row, fault["column"])
     return (right or mended) and (not mended or fate.kept_original(row, fault["column"], fault["spoiled_value"]))
+
+
+def _codes(fate: Fate, fault: dict[str, Any]) -> set[str]:
+    """The code a true value stands for, where the column has a code list."""
+    lists = [fate.contract.by_name[name].codelist for name in fate.columns(fault["column"])]
+    codelists = load_contracts().codelists
+    return {codelists[name].readings[fault["true_value"]] for name in lists if name and fault["kind"] == "code_label"}
 
 
 def _comparable(value: Any) -> str:

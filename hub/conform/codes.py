@@ -39,12 +39,11 @@ def _code_found(cell: Cell) -> dict[str, ir.Value]:
 
 def _code(cell: Cell) -> dict[str, ir.Value]:
     found, clean = cell["found"], cell["clean"]
-    return {
-        "value": found,
-        "reason": first_reason(
-            (clean.notnull() & found.isnull(), Reason.CODE_UNKNOWN), (found != clean, Reason.CODE_FROM_LABEL)
-        ),
-    }
+    faults = [(clean.notnull() & found.isnull(), Reason.CODE_UNKNOWN)]
+    if cell.codelist is None or not cell.codelist.is_own:
+        # A department owes the codes of a standard; the hub's own it cannot know.
+        faults.append((found != clean, Reason.CODE_FROM_LABEL))
+    return {"value": found, "reason": first_reason(*faults)}
 
 
 def _division_key(cell: Cell) -> dict[str, ir.Value]:

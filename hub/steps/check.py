@@ -96,8 +96,7 @@ class _Sorter:
         losers = self._kept("losers", self._losers(self._without(self.rows, bad)))
         conflicts = self._conflict_lines(losers.filter(~losers.agrees))
         copies = losers.filter(losers.agrees).drop("agrees")
-        rest = self._kept("rest", self._without(self.rows, bad, losers))
-        repeated = self._kept("repeated", self._repeated(rest))
+        repeated = self._kept("repeated", self._repeated(self._without(self.rows, bad, losers)))
         duplicates = ibis.union(copies, repeated)
 
         lines = self._kept("lines", ibis.union(bad, conflicts))
@@ -115,8 +114,8 @@ class _Sorter:
         return done, self._issue_counts(lines, duplicates)
 
     def _kept(self, name: str, table: ibis.Table) -> ibis.Table:
-        """Compute a table once."""
-        return self.engine.keep(name, table)
+        """Compute a table once; the engine is the batch's own, so that the name is free."""
+        return self.engine.con.create_table(name, table)
 
     @staticmethod
     def _without(rows: ibis.Table, *decided: ibis.Table) -> ibis.Table:

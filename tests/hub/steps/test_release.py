@@ -221,16 +221,22 @@ def test_killed_and_run_again_gives_the_same(hub: Hub, tmp_path: Path, database_
     assert query(hub, "SELECT relname FROM pg_class WHERE relname LIKE 'staged%'") == []
 
 
-def test_two_at_once_make_one_release(hub: Hub) -> None:
+def test_second_process_waits_for_the_first(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     release(hub)
     put(hub, "person", person("P5"))
     found: list[Release | None] = []
-    both = [threading.Thread(target=lambda: found.append(release(hub))) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    assert sorted(entry.number if entry else 0 for entry in found) == [0, 2]
+    second = threading.Thread(target=lambda: found.append(release(hub)))
+    record = step._record
+
+    def slowly(*arguments: Any) -> None:
+        second.start()
+        second.join(timeout=2)  # long enough to collide, if it did not wait
+        record(*arguments)
+
+    monkeypatch.setattr(step, "_record", slowly)
+    assert made(release(hub)).number == 2
+    second.join()
+    assert found == [None]
 
 
 def test_record_in_the_lake_is_made_again(hub: Hub) -> None:
