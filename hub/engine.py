@@ -58,10 +58,9 @@ class Engine:
         held = f"{name}__{next(self._numbers)}"
         self.con.create_table(held, table)
         # By SQL: Ibis 12 writes its own DROP without the name (with the sqlglot of our lock).
-        for kind in ("VIEW", "TABLE"):
-            found = self.con.raw_sql(f"SELECT 1 FROM duckdb_{kind.lower()}s() WHERE {kind.lower()}_name = '{name}'")
-            if found.fetchone():
-                self.con.raw_sql(f'DROP {kind} "{name}"')
+        known = "SELECT table_type FROM information_schema.tables WHERE table_name = ?"
+        for (kind,) in self.con.con.execute(known, [name]).fetchall():
+            self.con.raw_sql(f'DROP {"VIEW" if kind == "VIEW" else "TABLE"} "{name}"')
         self.con.raw_sql(f'ALTER TABLE "{held}" RENAME TO "{name}"')
         return self.con.table(name)
 

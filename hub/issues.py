@@ -31,6 +31,8 @@ OUTCOMES = {
 }
 """Outcome -> what a department reads."""
 
+_REASONS = {str(reason): reason for reason in Reason}
+
 _SCHEMA = pa.schema(
     [
         ("数据集", pa.string()),
@@ -62,7 +64,7 @@ def export_issues(hub: Hub, system: str | None, path: Path, actor: str) -> int:
     contracts = hub.contracts.of_system(system) if system else tuple(hub.contracts.sources.values())
     with hub.engine() as engine:
         batches = list(_all(hub, engine, contracts))
-    rows = sum(batch.num_rows for batch in batches)
+    rows = sum(int(batch.num_rows) for batch in batches)
     if path.suffix == ".xlsx":
         write_workbook(iter(batches), _SCHEMA, "问题数据清单", "问题数据清单 · 请核对原值后在源系统中改正", path)
     elif path.suffix == ".csv":
@@ -90,9 +92,7 @@ def _of_batch(hub: Hub, engine: Engine, contract: SourceContract, batch: Batch) 
         lines = engine.read(checked / f"{name}.parquet").anti_join(told, ["_row", "column"])
         found = found.union(_row_lines(lines, lines["column"], lines["rule_id"], lines["reason"], outcome))
     twins = engine.read(checked / "duplicates.parquet")
-    found = found.union(
-        _row_lines(twins, ibis.literal(""), twins["reason"], ibis.null("string"), Outcome.DUPLICATE)
-    )
+    found = found.union(_row_lines(twins, ibis.literal(""), twins["reason"], ibis.null("string"), Outcome.DUPLICATE))
     table = engine.keep("issues", found).order_by(["_row", "column", "rule"]).to_pyarrow()
     for chunk in table.to_batches(max_chunksize=65_536):
         yield _told(contract, batch, chunk)
@@ -138,8 +138,5 @@ def _told(contract: SourceContract, batch: Batch, chunk: pa.RecordBatch) -> pa.R
 
 def _reason(code: str, meaning: str | None) -> tuple[str, str]:
     """What a code means and what to do; a suite's rule brings its own meaning."""
-    try:
-        reason = Reason(code)
-    except ValueError:
-        return meaning or code, "核对后在源系统中改正"
-    return reason.meaning, reason.action
+    reason = _REASONS.get(code)
+    return (reason.meaning, reason.action) if reason else (meaning or code, "核对后在源系统中改正")

@@ -63,9 +63,7 @@ class Fate:
 
     def outcomes(self, row: str, physical: str) -> set[str]:
         """Outcomes of the issues a row has in the columns that read a raw column."""
-        return {
-            self.issues[row, name]["outcome"] for name in self.columns(physical) if (row, name) in self.issues
-        }
+        return {self.issues[row, name]["outcome"] for name in self.columns(physical) if (row, name) in self.issues}
 
     def kept_original(self, row: str, physical: str, original: str | None) -> bool:
         """Whether an issue of the cell holds the value exactly as it came."""

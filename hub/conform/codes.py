@@ -6,7 +6,6 @@ import ibis
 import ibis.expr.types as ir
 
 from hub.conform.cell import BLANKS, Cell, Stage, cleaned, first_reason, half_width
-from hub.contracts import Codelist
 from hub.reasons import Reason
 
 __all__ = ["CODE", "DIVISIONS", "DIVISION_CODE", "looked_up"]
@@ -17,14 +16,18 @@ DIVISIONS = "division"
 _DIVISION_DIGITS = 12
 
 
-def looked_up(table: ibis.Table, column: str, codelist: Codelist) -> ibis.Table:
+def looked_up(table: ibis.Table, column: str, divisions: ibis.Table) -> ibis.Table:
     """Add `<column>__found`: the division that `<column>__key` is, or null.
 
     A join, where other lists are looked up in place: this one has 24,000 codes.
+
+    Args:
+        table: Has `<column>__key`.
+        column: Name of the column being read.
+        divisions: All division codes, in its column `code`.
     """
-    known, found = list(codelist.titles), f"{column}__found"
-    divisions = ibis.memtable({found: known}, schema={found: "string"})
-    return table.left_join(divisions, table[f"{column}__key"] == divisions[found])
+    known = divisions.select(**{f"{column}__found": divisions["code"]})
+    return table.left_join(known, table[f"{column}__key"] == known[f"{column}__found"])
 
 
 def _code_key(cell: Cell) -> dict[str, ir.Value]:

@@ -46,13 +46,16 @@ _ID_COLUMN = "id_number"
 _FROM_ID = {"birth_date": ("birth", Reason.DATE_FROM_ID), "sex_code": ("sex", Reason.SEX_FROM_ID)}
 
 
-def read_cells(raw: ibis.Table, contract: SourceContract, codelists: Mapping[str, Codelist], as_of: date) -> ibis.Table:
+def read_cells(
+    raw: ibis.Table, divisions: ibis.Table, contract: SourceContract, codelists: Mapping[str, Codelist], as_of: date
+) -> ibis.Table:
     """Read every cell of raw rows by their contract.
 
     Args:
         raw: The department's columns and `_row`; geometries as `place_geometries` leaves them.
+        divisions: The division codes that exist, in a column `code`.
         contract: What the department agreed to deliver.
-        codelists: Code lists by name.
+        codelists: The other code lists, by name.
         as_of: The day ages and two-digit years are reckoned on.
 
     Returns:
@@ -62,13 +65,13 @@ def read_cells(raw: ibis.Table, contract: SourceContract, codelists: Mapping[str
     Raises:
         ConfigurationError: The contract names an operation that does not exist.
     """
-    plan = {column: _stages(contract, column, raw) for column in contract.columns if column.kind != "geometry"}
+    plan = [(column, _stages(contract, column, raw)) for column in contract.columns if column.kind != "geometry"]
     table = _begin(raw, contract)
-    for turn in range(max(map(len, plan.values()))):
+    for turn in range(max(len(stages) for _, stages in plan)):
         if turn == _DIVISIONS_BEFORE:
-            table = _with_divisions(table, contract, codelists)
+            table = _with_divisions(table, contract, divisions)
         made: dict[str, ir.Value] = {}
-        for column, stages in plan.items():
+        for column, stages in plan:
             if turn < len(stages):
                 parts = stages[turn](Cell(table, column, codelists.get(column.codelist or ""), as_of))
                 made |= {f"{column.name}__{part}": value for part, value in parts.items()}
@@ -130,10 +133,10 @@ def _begin(raw: ibis.Table, contract: SourceContract) -> ibis.Table:
     return raw.select("_row", **made)
 
 
-def _with_divisions(table: ibis.Table, contract: SourceContract, codelists: Mapping[str, Codelist]) -> ibis.Table:
+def _with_divisions(table: ibis.Table, contract: SourceContract, divisions: ibis.Table) -> ibis.Table:
     for column in contract.columns:
         if column.operation == "division_code":
-            table = codes.looked_up(table, column.name, codelists[codes.DIVISIONS])
+            table = codes.looked_up(table, column.name, divisions)
     return table
 
 

@@ -38,10 +38,13 @@ def conform(hub: Hub, batch: Batch) -> Batch:
     with replacing(hub.lake.conformed(batch.tail, batch.id)) as folder, hub.engine() as engine:
         raw = _raw_table(engine, contract, parts, folder / "placed.parquet")
         _require_columns(raw, contract, batch)
-        engine.write(read_cells(raw, contract, hub.contracts.codelists, hub.as_of), folder / "cells.parquet")
-        cells = engine.read(folder / "cells.parquet")
-        rows = engine.write(rows_of(cells, contract), folder / "rows.parquet")
-        engine.write(issues_of(cells, contract), folder / "issues.parquet")
+        plan = plan_of(hub.contracts, batch.tail, raw.schema(), hub.as_of)
+        engine.keep("divisions", ibis.memtable({"code": list(hub.contracts.codelists["division"].titles)}))
+        engine.define("raw", ibis.to_sql(raw, dialect="duckdb"))
+        engine.write(engine.define("reading", plan.cells), folder / "cells.parquet")
+        engine.define("cells", ibis.to_sql(engine.read(folder / "cells.parquet"), dialect="duckdb"))
+        rows = engine.write(engine.define("rows", plan.rows), folder / "rows.parquet")
+        engine.write(engine.define("issues", plan.issues), folder / "issues.parquet")
         counts = _counted(engine.read(folder / "issues.parquet"))
         if rows != batch.landed:
             raise CountsError(

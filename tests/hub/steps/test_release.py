@@ -223,7 +223,8 @@ def test_killed_and_run_again_gives_the_same(hub: Hub, tmp_path: Path, database_
 
 def test_second_process_waits_for_the_first(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     release(hub)
-    put(hub, "person", person("P5"))
+    # An addition: where old rows are touched, the locks of rows alone would make the second one wait.
+    put(hub, "facility", {"facility_no": "F1", "floor_area_m2": 400.0}, {"facility_no": "F2"})
     found: list[Release | None] = []
     second = threading.Thread(target=lambda: found.append(release(hub)))
     record = step._record
