@@ -10,8 +10,8 @@ __all__ = ["MASKS", "masked"]
 
 
 def _name(value: ibis.Value, _key: str) -> ibis.Value:
-    """张三 -> 张*, 欧阳小红 -> 欧***: the first character, then one star for each of the others."""
-    return value.substr(0, 1) + ibis.literal("*").repeat(value.length() - 1)
+    """张三 -> 张*, 欧阳小红 -> 欧***: the first character, then one star for each of the others, at least one."""
+    return value.substr(0, 1) + ibis.literal("*").repeat(ibis.greatest(value.length() - 1, 1))
 
 
 def _id_number(value: ibis.Value, _key: str) -> ibis.Value:

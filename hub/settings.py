@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -52,8 +53,10 @@ class Settings(BaseSettings):
     @field_validator("as_of")
     @classmethod
     def _as_of(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-            raise ValueError("must be YYYY-MM-DD")
+        if value is not None:
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+                raise ValueError("must be YYYY-MM-DD")
+            date.fromisoformat(value)  # says itself what is wrong with a day that does not exist
         return value
 
     def lookup(self, name: str) -> str | None:

@@ -16,6 +16,7 @@ from samples.residence import NONE, Residence, arrange
 
 OUTSIDER_SHARE = 0.06
 PEOPLE_A_GRID = 700
+LEAST_GRIDS = 2  # the province has more than five a unit
 ENTITIES_A_PERSON = 650 / 3883
 DOORS_AN_ENTITY = 0.55
 NUMBERS_A_COUNTY = 10_000_000  # person and household keys of one county
@@ -103,7 +104,9 @@ def found(plan: Plan, county: County, people: int) -> Community:
     counties = sorted({row["code"][:6] for row in read_rows() if row["level"] == "county"} - {county.prefix})
     attributes = describe(rng, county, counties, households, members, residence, plan.today)
     in_unit = np.bincount(households.unit[members.household], minlength=len(county.units))
-    territory = draw_territory(plan.seed, county, np.maximum(np.round(in_unit / PEOPLE_A_GRID), 1).astype(np.int64))
+    territory = draw_territory(
+        plan.seed, county, np.maximum(np.round(in_unit / PEOPLE_A_GRID), LEAST_GRIDS).astype(np.int64)
+    )
     dwellings, people_in_grid = _by_grid(territory, households, members)
     shops = np.ceil(people_in_grid * ENTITIES_A_PERSON * DOORS_AN_ENTITY).astype(np.int64) + 1
     layout = plan_layout(rng, county, territory, dwellings, shops)

@@ -6,6 +6,7 @@ Done with shapely on streamed Arrow batches; the rest of `conform` finds the res
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,14 @@ def _inside(geometry: _Array, lowest: tuple[float, ...], highest: tuple[float, .
     return inside
 
 
+@cache
+def _to_hub(crs: CRS) -> Transformer:
+    # Looking up how two systems relate takes a second.
+    return Transformer.from_crs(crs, _HUB_CRS, always_xy=True)
+
+
 def _reprojected(geometry: _Array, crs: CRS) -> _Array:
-    transformer = Transformer.from_crs(crs, _HUB_CRS, always_xy=True)
+    transformer = _to_hub(crs)
     result: _Array = shapely.transform(
         geometry, lambda points: np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
     )

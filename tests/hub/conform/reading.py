@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import duckdb
 import ibis
 import pyarrow as pa
 
@@ -20,6 +21,7 @@ CODELISTS = {
     "sex": Codelist("sex", {"1": "男", "2": "女"}, {"1": "1", "男": "1", "M": "1", "2": "2", "女": "2"}),
     "id_type": Codelist("id_type", {"111": "居民身份证", "414": "护照"}, {"111": "111", "414": "414", "护照": "414"}),
     "tangled": Codelist("tangled", {"a": "甲", "1": "乙"}, {"a": "a", "1": "a", "甲": "a", "乙": "1"}),
+    "own": Codelist("own", {"a": "甲"}, {"a": "a", "甲": "a", "1": "a"}, is_own=True),
     "division": Codelist(
         "division", {MAZHUANG: "马庄", "320305005000": "潘安湖街道", "320305000000": "贾汪区"}, {MAZHUANG: MAZHUANG}
     ),
@@ -43,15 +45,14 @@ class Reader:
     def __init__(
         self, agreed: SourceContract, codelists: Mapping[str, Codelist], raw: pa.Schema, as_of: dt.date
     ) -> None:
-        self.ibis = ibis.duckdb.connect(threads=1)
-        self.duckdb = self.ibis.con
-        self.duckdb.register("raw", raw.empty_table())
-        self._cells = read_cells(self.ibis.table("raw"), agreed, codelists, as_of)
-        self.ibis.to_pyarrow(self._cells)  # brings the list of divisions into the engine
-        cells = ibis.table(self._cells.schema(), name="cells")
-        self._sql = [
-            self.ibis.compile(table) for table in (self._cells, rows_of(cells, agreed), issues_of(cells, agreed))
-        ]
+        self.duckdb = duckdb.connect(config={"threads": 1})
+        codes = pa.table({"code": list(codelists["division"].titles)})
+        self.duckdb.register("divisions", codes)
+        before = ibis.table(ibis.Schema.from_pyarrow(raw), name="raw"), ibis.table({"code": "string"}, name="divisions")
+        cells = read_cells(*before, agreed, codelists, as_of)
+        after = ibis.table(cells.schema(), name="cells")
+        tables = (cells, rows_of(after, agreed), issues_of(after, agreed))
+        self._sql = [str(ibis.to_sql(table, dialect="duckdb")) for table in tables]
 
     def read(self, raw: pa.Table) -> tuple[pa.Table, pa.Table]:
         """Read raw rows of the schema the reader was made for."""

@@ -150,6 +150,11 @@ def test_a_code_stands_for_itself_before_any_synonym() -> None:
     agrees("code", {"1": ("1", None), "乙": ("1", Reason.CODE_FROM_LABEL), "a": ("a", None)}, codelist="tangled")
 
 
+def test_departments_are_not_asked_for_the_hubs_own_codes() -> None:
+    expected = {"甲": ("a", None), "1": ("a", None), "丙": (None, Reason.CODE_UNKNOWN)}
+    agrees("code", expected, codelist="own")
+
+
 def test_numbers_that_are_codes_keep_no_decimal_point() -> None:
     table = pa.table({"x": pa.array([1.0, 2.5, None])})
     found = read([column("code", codelist="sex")], table)

@@ -170,15 +170,16 @@ def test_an_empty_delivery_passes(hub: Hub, ledger: ListLedger, tail: str, parts
     assert ledger.counts == []
 
 
-def test_a_batch_that_lacks_a_column_is_set_aside(hub: Hub, ledger: ListLedger) -> None:
-    batch = land(hub, DEATH, [death()])
-    (part,) = hub.lake.raw(DEATH, batch.id).iterdir()
-    pq.write_table(pq.read_table(part).drop_columns(["死亡日期", "性别"]), part)
-    with pytest.raises(SetAsideError, match="no column 性别, 死亡日期") as refused:
+@pytest.mark.parametrize(("tail", "lost"), [(DEATH, ["性别", "死亡日期"]), (ADDRESS, ["dzqc", "geometry"])])
+def test_a_batch_that_lacks_a_column_is_set_aside(hub: Hub, ledger: ListLedger, tail: str, lost: list[str]) -> None:
+    batch = land(hub, tail, [{}], [{}], kinds={"geometry": pa.binary()})
+    part = hub.lake.raw(tail, batch.id) / "part-00001.parquet"
+    pq.write_table(pq.read_table(part).drop_columns(lost), part)
+    with pytest.raises(SetAsideError, match=f"no column {', '.join(lost)}") as refused:
         conform(hub, batch)
     assert refused.value.reason == Reason.SCHEMA_DRIFT
     assert ledger.saved == []
-    assert not hub.lake.conformed(DEATH, batch.id).exists()
+    assert not hub.lake.conformed(tail, batch.id).exists()
 
 
 def test_a_row_that_got_lost_breaks_the_law_of_counts(hub: Hub, ledger: ListLedger) -> None:

@@ -1,0 +1,251 @@
+"""Contracts: a miniature tree of files, what is read from it, and every fault it can have, told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from hub.contracts import ARROW_TYPES, Contracts, load_contracts
+from hub.errors import ConfigurationError
+
+SYSTEM = """\
+system: health
+title: 卫健委
+english: Health
+owner: {unit: 信息科, contact: "x@health.example"}
+schedule: "0 4 * * *"
+connections: {drop: {kind: file, place: "${HUB_PLACE_HEALTH}"}}
+"""
+HEAD = """\
+apiVersion: v3.2.0
+kind: DataContract
+id: {tail}
+name: {title}
+version: 1.2.0
+status: active
+"""
+SOURCE = HEAD.format(tail="health/death", title="死亡") + """\
+slaProperties: [{property: frequency, value: 1, unit: d}]
+customProperties:
+  - {property: connection, value: drop}
+  - {property: pull, value: {mode: increment, pattern: "d_*.csv", format: csv}}
+  - {property: current, value: {order_by: updated_at, deleted_when: {operation: D}, identity: [person_name]}}
+  - property: feeds
+    value:
+      - {entity: person, set: {id_type: "111"}, map: {person_key: id_number}, first: {operation: [I, U]}}
+schema:
+  - name: death
+    logicalType: object
+    properties:
+      - {name: person_name, physicalName: 姓名, businessName: 姓名, logicalType: string, transformLogic: person_name}
+      - {name: id_number, physicalName: 证号, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 2, classification: L3}
+      - {name: series, logicalType: string, primaryKey: true, primaryKeyPosition: 1}
+      - {name: sex_code, logicalType: string, customProperties: [{property: codelist, value: sex}]}
+      - {name: died, logicalType: date}
+      - {name: updated_at, logicalType: timestamp}
+      - {name: operation, logicalType: string, logicalTypeOptions: {maxLength: 1, pattern: "[IUD]"}}
+      - {name: place, logicalType: string, physicalType: geometry}
+"""
+BASE = HEAD.format(tail="base/person", title="人员") + """\
+customProperties:
+  - {property: key, value: {column: person_key, prefix: P, identify_by: [[id_type, id_number], [certificate]]}}
+  - {property: authority, value: {default: [health/death], id_type: [codelists/sex, health/death]}}
+schema:
+  - name: person
+    logicalType: object
+    properties:
+      - {name: person_key, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: id_type, logicalType: string}
+      - {name: id_number, logicalType: string}
+      - {name: certificate, logicalType: string}
+"""
+PRODUCT = HEAD.format(tail="products/roster", title="名册") + """\
+description: {purpose: 走访}
+customProperties:
+  - {property: scope, value: {column: division_code, level: village}}
+  - {property: subscriber, value: {kind: village}}
+  - {property: sharing, value: {class: conditional, condition: 仅限本村}}
+  - property: query
+    value: SELECT id_type AS division_code FROM person CROSS JOIN release_date
+schema:
+  - name: roster
+    logicalType: object
+    properties:
+      - {name: division_code, logicalType: string, customProperties: [{property: mask, value: {rule: name, when: _young}}]}
+"""
+SEX = "code,title,synonyms,source,valid_from\n1,男,男性|M,GB/T 2261.1,\n2,女,女性|1,GB/T 2261.1,\n"
+TREE = {
+    "connectors/systems/health.yml": SYSTEM,
+    "schemas/sources/health/death.yml": SOURCE,
+    "schemas/base/person.yml": BASE,
+    "schemas/products/roster.yml": PRODUCT,
+    "schemas/codelists/sex.csv": SEX,
+}
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    """Write the tree, some files changed by (old, new), and read it."""
+
+    def load_tree(*changes: tuple[str, str, str]) -> Contracts:
+        for name, text in TREE.items():
+            for path, old, new in changes:
+                if name.endswith(path):
+                    assert old in text
+                    text = text.replace(old, new)
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        load_contracts.cache_clear()
+        return load_contracts(tmp_path)
+
+    yield load_tree
+    load_contracts.cache_clear()
+
+
+def faults(load: Any, *changes: tuple[str, str, str]) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(*changes)
+    return caught.value.faults
+
+
+def test_source_says_where_how_and_what(load: Any) -> None:
+    source = load().sources["health/death"]
+    assert (source.name, source.department, source.connection, source.mode) == ("death", "health", "drop", "increment")
+    assert (source.title, source.version_text, source.cycle) == ("死亡", "1.2.0", "1d")
+    assert source.pull == {"pattern": "d_*.csv", "format": "csv"}
+    assert (source.order_by, source.deleted_when) == ("updated_at", {"operation": "D"})
+    assert (source.identity, source.attach) == (("person_name",), None)
+    (feed,) = source.feeds
+    assert (feed.entity, feed.constants, feed.mapping) == ("person", {"id_type": "111"}, {"person_key": "id_number"})
+    assert feed.first == {"operation": ("I", "U")}
+
+
+def test_keys_come_first_in_their_own_order(load: Any) -> None:
+    source = load().sources["health/death"]
+    assert source.keys == ("series", "id_number")
+    assert list(source.by_name)[:3] == ["series", "id_number", "person_name"]
+
+
+def test_columns_have_their_kind_and_operation(load: Any) -> None:
+    columns = load().sources["health/death"].by_name
+    assert (columns["person_name"].physical_name, columns["person_name"].operation) == ("姓名", "person_name")
+    assert (columns["sex_code"].codelist, columns["sex_code"].operation) == ("sex", "code")
+    assert (columns["died"].operation, columns["series"].operation) == ("date", "text")
+    assert (columns["operation"].max_length, columns["operation"].pattern) == (1, "[IUD]")
+    assert (columns["place"].kind, columns["place"].operation) == ("geometry", "geometry")
+    assert (columns["id_number"].required, columns["id_number"].grade, columns["series"].grade) == (True, "L3", "L1")
+    assert (columns["id_number"].title, columns["series"].physical_name) == ("id_number", "series")
+
+
+def test_arrow_schema_follows_the_kinds(load: Any) -> None:
+    source = load().sources["health/death"]
+    assert source.arrow_schema.field("died").type == pa.date32()
+    assert source.arrow_schema.field("updated_at").type == pa.timestamp("us")
+    assert source.arrow_schema.field("place").type == ARROW_TYPES["geometry"] == pa.binary()
+    assert source.geometry_columns == ("place",)
+    assert source.arrow_schema.names == list(source.by_name)
+
+
+def test_base_ranks_datasets_by_column(load: Any) -> None:
+    base = load().base["person"]
+    assert (base.key_column, base.key_prefix) == ("person_key", "P")
+    assert base.identify_by == (("id_type", "id_number"), ("certificate",))
+    assert base.ranked("id_type") == ("codelists/sex", "health/death")
+    assert base.ranked("certificate") == ("health/death",)
+
+
+def test_product_says_for_whom_and_what_for(load: Any) -> None:
+    product = load().products["roster"]
+    assert (product.scope_column, product.subscriber_kind, product.subscriber) == ("division_code", "village", None)
+    assert (product.purpose, product.sharing["class"]) == ("走访", "conditional")
+    assert product.by_name["division_code"].mask == {"rule": "name", "when": "_young"}
+
+
+def test_codelist_reads_titles_and_synonyms_but_a_code_is_never_taken_by_a_later_synonym(load: Any) -> None:
+    sex = load().codelists["sex"]
+    assert sex.titles == {"1": "男", "2": "女"}
+    assert sex.readings == {"1": "1", "男": "1", "男性": "1", "M": "1", "2": "2", "女": "2", "女性": "2"}
+
+
+def test_systems_and_their_datasets(load: Any) -> None:
+    contracts = load()
+    assert [contract.tail for contract in contracts.of_system("health")] == ["health/death"]
+    assert contracts.systems["health"].max_connections == 1
+    with pytest.raises(ConfigurationError, match="'police' is unknown; known: health"):
+        contracts.of_system("police")
+
+
+def test_digest_changes_with_any_contract_and_with_nothing_else(load: Any, tmp_path: Path) -> None:
+    first = load().digest
+    assert load().digest == first
+    (tmp_path / "schemas" / "notes.txt").write_text("x")
+    assert load().digest == first
+    assert load(("death.yml", "死亡", "死亡证明")).digest != first
+    assert load(("sex.csv", "女性", "女的")).digest != first
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("health.yml", "system: health", "system: police", "is named 'police', not as its file"),
+        ("health.yml", "system: health\n", "", "connectors/systems/health.yml: misses 'system'"),
+        ("health.yml", "connections: {", "connections: {{", "connectors/systems/health.yml: "),
+        ("death.yml", "id: health/death", "id: health/birth", "its id 'health/birth' is not its path tail"),
+        ("death.yml", "id: health/death", "id: death", "connection 'drop' is not in connectors/systems/death.yml"),
+        ("death.yml", "mode: increment, ", "", "misses 'mode'"),
+        ("death.yml", "value: drop", "value: ftp", "connection 'ftp' is not in connectors/systems/health.yml"),
+        ("death.yml", "entity: person", "entity: persons", "feeds 'persons', which schemas/base/ does not have"),
+        ("death.yml", 'set: {id_type: "111"}', 'set: {kind: "111"}', "its feed of person names unknown column 'kind'"),
+        ("death.yml", "person_key: id_number", "person_key: number", "feed of person names unknown column 'number'"),
+        ("death.yml", "first: {operation", "first: {state", "its feed of person names unknown column 'state'"),
+        ("death.yml", "order_by: updated_at", "order_by: gxsj", "current names unknown column 'gxsj'"),
+        ("death.yml", "identity: [person_name]", "identity: [xm]", "current names unknown column 'xm'"),
+        ("death.yml", "deleted_when: {operation", "deleted_when: {czbs", "current names unknown column 'czbs'"),
+        ("death.yml", "value: sex}", "value: gender}", "column sex_code names unknown code list 'gender'"),
+        ("death.yml", "name: died, logicalType: date", "name: died, logicalType: array", "unknown type 'array'"),
+        ("death.yml", "name: died", "name: place", "column place is there 2 times"),
+        ("death.yml", "name: died", "name: series", "column series is there 2 times"),
+        ("death.yml", "feeds\n    value:\n      - {", "feeds\n    value:\n      - [{", "health/death.yml: "),
+        ("person.yml", "default: [health/death]", "default: [health/x]", "authority of default names unknown"),
+        ("person.yml", "default: [health/death], ", "", "authority has no default"),
+        ("person.yml", "authority, value: {", "authority, value: [{", "schemas/base/person.yml: "),
+        ("person.yml", "[certificate]]", "[paper]]", "base/person: names unknown column 'paper'"),
+        ("person.yml", "column: person_key", "column: key", "base/person: names unknown column 'key'"),
+        ("person.yml", "id_type: [codelists", "id_kind: [codelists", "base/person: names unknown column 'id_kind'"),
+        ("roster.yml", "column: division_code", "column: village", "its scope names unknown column 'village'"),
+        ("roster.yml", "SELECT id_type", "SELECT (id_type", "its query is not SQL: "),
+        ("roster.yml", "SELECT id_type", "SELECT 'id_type", "its query is not SQL: "),
+        ("roster.yml", "SELECT id_type AS division_code FROM person", "DROP TABLE person; SELECT 1", "a single SELECT"),
+        ("roster.yml", "SELECT id_type AS", "DELETE FROM person --", "must be a single SELECT"),
+        ("roster.yml", "FROM person", "FROM people", "its query reads 'people', which is no base table"),
+        ("roster.yml", "FROM person", "FROM '/etc/passwd'", "its query reads '/etc/passwd'"),
+        ("roster.yml", "FROM person", "FROM read_csv('x.csv')", "its query reads \"READ_CSV('x.csv')\""),
+    ],
+)  # fmt: skip
+def test_every_fault_is_told_with_its_file(load: Any, file: str, old: str, new: str, told: str) -> None:
+    assert any(told in fault for fault in faults(load, (file, old, new)))
+
+
+def test_a_query_may_name_its_parts(load: Any) -> None:
+    assert load(("roster.yml", "SELECT id_type AS", "WITH x AS (SELECT 1 FROM person) SELECT 1 FROM x, person --"))
+
+
+def test_all_faults_come_at_once(load: Any) -> None:
+    found = faults(
+        load,
+        ("death.yml", "value: drop", "value: ftp"),
+        ("death.yml", "value: sex}", "value: gender}"),
+        ("roster.yml", "FROM person", "FROM people"),
+    )
+    assert len(found) == 3
+    whole = faults(load, ("death.yml", "mode: increment, ", ""), ("roster.yml", "scope", "reach"))
+    assert [fault.partition(":")[0] for fault in whole] == ["schemas/products/roster.yml", "schemas/sources/health/death.yml"]
+
+
+def test_codes_are_the_hubs_own_only_if_every_row_says_so(load: Any) -> None:
+    assert load().codelists["sex"].is_own is False
+    assert load(("sex.csv", "GB/T 2261.1", "hub")).codelists["sex"].is_own is True
+    assert load(("sex.csv", "M,GB/T 2261.1", "M,hub")).codelists["sex"].is_own is False

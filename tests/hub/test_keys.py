@@ -1,0 +1,96 @@
+"""Hub keys: stable, keyed, by the first whole identity group."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pytest
+
+from hub.contracts import BaseContract, load_contracts
+from hub.keys import identified_by, key_expression
+
+SECRET = "00ff"  # noqa: S105
+
+
+@pytest.fixture(scope="module")
+def person() -> BaseContract:
+    return load_contracts().base["person"]
+
+
+def keys(base: BaseContract, rows: dict[str, list[Any]], secret: str = SECRET) -> list[tuple[str | None, str | None]]:
+    """Key and reason of each row."""
+    table = ibis.memtable(pa.table({**rows, "n": list(range(len(next(iter(rows.values())))))}))
+    values = {name: table[name] for name in rows}
+    key = key_expression(base, values, secret)
+    assert key is not None
+    found = table.select("n", key=key, reason=identified_by(base, values)).order_by("n").to_pyarrow().to_pylist()
+    return [(row["key"], row["reason"]) for row in found]
+
+
+def test_key_is_a_keyed_hash_that_anyone_with_the_secret_can_make_again(person: BaseContract) -> None:
+    text = f"{SECRET}|person|id_type_code+id_number|111|320371195001010010"
+    expected = "P" + hashlib.sha256(text.encode()).hexdigest()[:20]
+    found = keys(person, {"id_type_code": ["111"], "id_number": ["320371195001010010"]})
+    assert found == [(expected, "id_type_code+id_number")]
+
+
+def test_key_differs_by_secret_entity_type_and_number(person: BaseContract) -> None:
+    rows = {"id_type_code": ["111", "414", "111"], "id_number": ["1", "1", "2"]}
+    found = [key for key, _reason in keys(person, rows)]
+    found += [key for key, _reason in keys(person, rows, secret="ff00")]  # noqa: S106
+    found += [key for key, _reason in keys(replace(person, tail="base/entity"), rows)]
+    assert len(set(found)) == 9
+
+
+def test_first_whole_group_decides(person: BaseContract) -> None:
+    rows = {
+        "id_type_code": ["111", "111", None, None],
+        "id_number": ["1", None, "1", None],
+        "birth_certificate_no": ["Z1", "Z1", "Z1", None],
+    }
+    both, without_number, without_type, nothing = keys(person, rows)
+    assert [both[1], without_number[1], without_type[1], nothing] == [
+        "id_type_code+id_number",
+        "birth_certificate_no",
+        "birth_certificate_no",
+        (None, None),
+    ]
+    assert both[0] != without_number[0] == without_type[0]
+
+
+def test_groups_a_dataset_has_no_columns_for_are_passed_over(person: BaseContract) -> None:
+    ((key, reason),) = keys(person, {"birth_certificate_no": ["Z1"], "id_number": ["1"]})
+    assert reason == "birth_certificate_no"
+    assert key == keys(person, {"birth_certificate_no": ["Z1"]})[0][0]
+
+
+def test_no_group_at_all_makes_no_key(person: BaseContract) -> None:
+    table = ibis.memtable(pa.table({"person_name": ["甲"]}))
+    assert key_expression(person, {"person_name": table.person_name}, SECRET) is None
+    assert table.select(reason=identified_by(person, {})).to_pyarrow().to_pylist() == [{"reason": None}]
+
+
+def test_values_that_are_not_text_count_as_text(person: BaseContract) -> None:
+    base = replace(person, identify_by=(("born", "number"),))
+    table = pa.table({"born": [dt.date(2026, 1, 2)], "number": [7]})
+    bound = ibis.memtable(table)
+    key = key_expression(base, {"born": bound.born, "number": bound.number}, SECRET)
+    assert key is not None
+    text = f"{SECRET}|person|born+number|2026-01-02|7"
+    assert bound.select(key=key).to_pyarrow()["key"].to_pylist() == ["P" + hashlib.sha256(text.encode()).hexdigest()[:20]]
+
+
+def test_public_codes_are_their_own_keys() -> None:
+    division = load_contracts().base["division"]
+    assert division.key_prefix == ""
+    assert keys(division, {"division_code": ["320305005204", None]}) == [
+        ("320305005204", "division_code"),
+        (None, None),
+    ]
+    table = ibis.memtable(pa.table({"x": [1]}))
+    assert key_expression(division, {"x": table.x}, SECRET) is None
