@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import ibis
 import pyarrow as pa
@@ -16,7 +17,7 @@ __all__ = ["delta_files", "delta_table"]
 def delta_files(path: Path, version: int | None = None) -> list[Path]:
     """The Parquet files of a version (none: the newest) of a Delta table, sorted."""
     table = DeltaTable(str(path), version=version)
-    return sorted(Path(uri.removeprefix("file://")) for uri in table.file_uris())
+    return sorted(Path(unquote(uri.removeprefix("file://"))) for uri in table.file_uris())
 
 
 def delta_table(engine: Engine, path: Path, schema: pa.Schema, version: int | None = None) -> ibis.Table:

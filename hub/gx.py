@@ -6,6 +6,7 @@ The library is imported inside the functions: it takes seconds, and only a step 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import tempfile
@@ -123,6 +124,8 @@ def _buffer(
 def _library() -> Any:
     """Import Great Expectations once, silenced, with the hub's own expectations registered."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    # It would log a failing query with the values in it; a rule that cannot be evaluated raises a StopError anyway.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # theirs, about their own code
         import duckdb_engine  # noqa: F401

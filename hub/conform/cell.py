@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 
 from hub.contracts import Codelist, Column
 
-__all__ = ["BLANKS", "Cell", "Stage", "cleaned", "empty_to_null", "first_reason", "half_width", "original_text"]
+__all__ = ["BLANKS", "Cell", "Stage", "cleaned", "first_reason", "half_width", "original_text"]
 
 BLANKS = r"\t-\r \x{a0}\x{200b}\x{3000}\x{feff}"
 """Inside a regular expression's brackets: ASCII blanks, no-break, zero-width and ideographic space, byte-order mark."""
@@ -69,11 +69,6 @@ def original_text(raw: ir.Value) -> ir.StringValue:
     return cast(ir.StringValue, raw.cast("string"))
 
 
-def empty_to_null(text: ir.StringValue) -> ir.StringValue:
-    """Turn the empty string into null."""
-    return cast(ir.StringValue, text.nullif(""))
-
-
 def half_width(text: ir.StringValue) -> ir.StringValue:
     """Turn full-width digits and letters into ASCII."""
     # The search is five times cheaper than the translation, and rarely finds anything.
@@ -84,7 +79,7 @@ def half_width(text: ir.StringValue) -> ir.StringValue:
 
 def cleaned(cell: Cell) -> dict[str, ir.Value]:
     """First stage of most operations: `clean` is the text without outer blanks, null where nothing is left."""
-    return {"clean": empty_to_null(cell.text("original").re_replace(_OUTER_BLANKS, ""))}
+    return {"clean": cell.text("original").re_replace(_OUTER_BLANKS, "").nullif("")}
 
 
 def first_reason(*cases: tuple[ir.BooleanValue, str]) -> ir.StringValue:

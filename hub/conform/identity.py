@@ -97,10 +97,8 @@ def _faults(cell: Cell) -> dict[str, ir.Value]:
     code, body, born = cell.text("code"), cell["body"], cell["born"]
     long = code.length() == 18
     wrong_check = long & (code.right(1) != cell["check"])
-    not_yet, too_long_ago = (
-        ibis.date(cell.as_of.isoformat()),
-        ibis.date(years_away(cell.as_of, -_OLDEST_AGE - 1).isoformat()),
-    )
+    today = ibis.date(cell.as_of.isoformat())
+    too_long_ago = ibis.date(years_away(cell.as_of, -_OLDEST_AGE - 1).isoformat())
     return {
         "fault": first_reason(
             (code.isnull(), ""),
@@ -109,7 +107,7 @@ def _faults(cell: Cell) -> dict[str, ir.Value]:
             (body.isnull(), Reason.ID_CHARSET),
             (wrong_check & (code.right(3) == "000"), Reason.ID_EXCEL_TRUNCATED),
             (~long & code.right(3).isin(_CENTENARIANS), Reason.ID_CENTENARIAN_15),
-            (born.isnull() | (born > not_yet) | (born <= too_long_ago), Reason.ID_DATE),
+            (born.isnull() | (born > today) | (born <= too_long_ago), Reason.ID_DATE),
             (wrong_check, Reason.ID_CHECK_DIGIT),
         ).nullif("")
     }

@@ -29,7 +29,7 @@ def readable(table: ibis.Table, product: ProductContract, codelists: Mapping[str
         if column.codelist and len(codelists[column.codelist].titles) < 1_000:
             value = value.substitute(dict(codelists[column.codelist].titles))
         elif column.kind == "boolean":
-            value = value.ifelse("是", "否")
+            value = value.cases((True, "是"), (False, "否"))
         columns[column.title] = value
     return table.select(**columns)
 

@@ -178,7 +178,7 @@ class Ledger:
     def issues(self, system: str | None = None) -> list[IssueCount]:
         """Counts of all issues, by dataset, batch, rule and column."""
         query = select(BatchRow.tail, IssueRow).join(BatchRow, BatchRow.id == IssueRow.batch_id)
-        query = query.where(BatchRow.tail.startswith(f"{system}/")) if system else query
+        query = query.where(BatchRow.tail.startswith(f"{system}/", autoescape=True)) if system else query
         with Session(self.database) as session:
             found = [
                 IssueCount(tail, row.batch_id, row.step, row.rule, row.column, row.outcome, row.count)
@@ -244,8 +244,9 @@ class Ledger:
             StopError: A line was changed, removed or put in; its number is named.
         """
         previous, expected = _FIRST_HASH, 1
-        with Session(self.database) as session:
-            for row in session.scalars(select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=1000)):
+        lines = select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=1000)
+        with Session(self.database) as session, session.scalars(lines) as rows:
+            for row in rows:
                 entry = AuditEntry(row.number, row.at.astimezone(UTC), row.action, row.actor, row.details)
                 whole = row.number == expected and row.previous_hash == previous
                 if not whole or row.hash != _chain_hash(previous, entry):

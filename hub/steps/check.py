@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ibis
+import pyarrow as pa
 
 from hub.context import Hub
 from hub.contracts import SourceContract
@@ -125,7 +126,7 @@ class _Sorter:
     def _refused_lines(self) -> ibis.Table:
         """Rows in which `conform` could not read a required or key value."""
         meanings = ibis.memtable(
-            {"rule_id": [str(reason) for reason in Reason], "reason": [reason.meaning for reason in Reason]}
+            pa.table({"rule_id": [str(reason) for reason in Reason], "reason": [reason.meaning for reason in Reason]})
         )
         refused = self.refused.select("_row", "column", rule_id="rule")
         return refused.left_join(meanings, "rule_id").select(

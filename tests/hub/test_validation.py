@@ -116,12 +116,15 @@ def test_the_verdict_tells_nothing_of_a_row(tmp_path: Path) -> None:
     assert not [value for value in ("欧阳上官", "司马诸葛", "0001", "0002") if value in told]
 
 
-def test_a_rule_that_cannot_be_evaluated_stops_by_name_and_without_values(tmp_path: Path) -> None:
+def test_a_rule_that_cannot_be_evaluated_stops_by_name_and_without_values(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     condition = "CAST(name AS INTEGER) > 0"
     broken = rule("broken", "expect_rows_to_satisfy", column_list=["name", "code"], condition=condition)
     with pytest.raises(StopError, match="suite base/table, rule broken") as error:
         run(tmp_path, [row(1, "欧阳上官")], NAMED, broken)
     assert "欧阳上官" not in str(error.value)
+    assert "欧阳上官" not in caplog.text
 
 
 def test_a_count_that_its_rows_do_not_bear_out_stops(tmp_path: Path) -> None:
