@@ -33,7 +33,7 @@ __all__ = ["Session", "session"]
 
 @dataclass(frozen=True)
 class Session:
-    """One table under validation: the view `rows`, with the code lists beside it as `codelist_<name>`.
+    """One table under validation: the view `rows`, with each row's file as `filename`, and the code lists beside it.
 
     Attributes:
         tail: Path tail of the table's contract.
@@ -89,7 +89,8 @@ def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], set
                 connection.exec_driver_sql(f"SET memory_limit = '{settings.memory_limit_mb}MB'")
                 connection.exec_driver_sql(f"SET temp_directory = '{spill}'")
             with _duckdb(database) as duck:
-                duck.read_parquet([str(path) for path in paths], union_by_name=True).create_view("rows")
+                files = duck.read_parquet([str(path) for path in paths], union_by_name=True, filename=True)
+                files.create_view("rows")
                 for codelist in codelists:
                     codes = pa.table({"code": pa.array(codelist.titles, pa.string())})
                     duck.from_arrow(codes).create(f"codelist_{codelist.name}")

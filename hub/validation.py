@@ -14,7 +14,7 @@ from hub.gx import Session, session
 from hub.settings import Settings
 from hub.suites import Expectation, load_suite, structural
 
-__all__ = ["Finding", "Verdict", "load_suite", "structural", "validate"]
+__all__ = ["Finding", "Verdict", "load_suite", "structural", "validate", "validate_each"]
 
 _FACTS = ("rule_id", "column", "severity", "title", "clause", "acts")
 
@@ -79,10 +79,10 @@ def validate(
     settings: Settings,
     key: Sequence[str] = (),
 ) -> Verdict:
-    """Run a suite over Parquet files in DuckDB and write every failing row's key and rule.
+    """Run a suite over the Parquet files of one table in DuckDB and write every failing row's key and rule.
 
     Args:
-        paths: The files of one table.
+        paths: The files of the table.
         contract: Names the table; its key columns, or else its required ones, identify a failing row.
         suite: Expectations, e.g. `[*structural(contract), *load_suite(contract.tail)]`. `{"$PARAMETER": "as_of"}` (the
             day) and `{"$PARAMETER": "as_of_end"}` (its last moment) stand for values of this run.
@@ -96,20 +96,63 @@ def validate(
         StopError: An expectation could not be evaluated.
         CountsError: The failing rows found are not as many as the expectation counted.
     """
+    (verdict,) = _judge([(paths, failures)], contract, suite, codelists, as_of, settings, key)
+    return verdict
+
+
+def validate_each(
+    paths: Sequence[Path],
+    contract: Contract,
+    suite: Sequence[Expectation],
+    codelists: Mapping[str, Codelist],
+    *,
+    failures: Sequence[Path],
+    as_of: date,
+    settings: Settings,
+    key: Sequence[str] = (),
+) -> list[Verdict]:
+    """Run a suite once over several files and give a verdict for each, as `validate` does for a table.
+
+    For rules on rows; of a rule on a whole column, such as uniqueness, all files together are the column.
+
+    Args:
+        paths: The files, one or more.
+        contract: As in `validate`, like all that follow.
+        suite: Expectations.
+        codelists: The code lists that the suite may name.
+        failures: The Parquet file to write for each of `paths`.
+        as_of: The day ages are reckoned on.
+        settings: Threads and memory of DuckDB.
+        key: Columns that identify a failing row, where not the contract's.
+
+    Raises:
+        StopError: An expectation could not be evaluated.
+        CountsError: The failing rows found are not as many as the expectation counted.
+    """
+    parts = [([path], target) for path, target in zip(paths, failures, strict=True)]
+    return _judge(parts, contract, suite, codelists, as_of, settings, key)
+
+
+def _judge(
+    parts: Sequence[tuple[Sequence[Path], Path]],
+    contract: Contract,
+    suite: Sequence[Expectation],
+    codelists: Mapping[str, Codelist],
+    as_of: date,
+    settings: Settings,
+    key: Sequence[str],
+) -> list[Verdict]:
+    """Run the suite once; give a verdict for each part: some files, and where to write their failing rows."""
     key = tuple(key) or contract.keys or tuple(column.name for column in contract.columns if column.required)
     parameters = {"as_of": as_of, "as_of_end": datetime.combine(as_of, time.max)}
-    named = sorted({item["kwargs"]["code_list"] for item in suite if "code_list" in item["kwargs"]})
-    with session(contract.tail, paths, [codelists[name] for name in named], settings) as open_session:
-        failing = _failing(open_session, suite, parameters, key)
-        rows, present = _presence(open_session, suite)
-        findings = tuple(
-            _finding(item, rows, present, failing.get(item["meta"]["rule_id"]))
-            for item in sorted(suite, key=lambda item: str(item["meta"]["rule_id"]))
-        )
-        broken = [item for item in findings if not item.success]
-        queries = {rule: str(result["unexpected_index_query"]) for rule, result in failing.items()}
-        _write_failures(open_session, key, broken, queries, failures)
-    return Verdict(contract.tail, rows, findings, failures)
+    lists = [
+        codelists[name] for name in sorted({i["kwargs"]["code_list"] for i in suite if "code_list" in i["kwargs"]})
+    ]
+    rules = sorted(suite, key=lambda item: str(item["meta"]["rule_id"]))
+    with session(contract.tail, [path for paths, _ in parts for path in paths], lists, settings) as open_session:
+        failing = _failing(open_session, rules, parameters, key)
+        _list_failures(open_session, rules, failing, key)
+        return [_verdict(open_session, rules, key, paths, target) for paths, target in parts]
 
 
 def _failing(
@@ -129,50 +172,16 @@ def _failing(
         parameters,
         result_format="BASIC",
         partial_unexpected_count=0,
-        unexpected_index_column_names=list(key),
+        unexpected_index_column_names=["filename", *key],
         return_unexpected_index_query=True,
     )
     return {rule: answer.result for rule, answer in answers.items()}
 
 
-def _columns(item: Expectation) -> list[str]:
-    """The columns an expectation is about."""
-    kwargs = item["kwargs"]
-    named = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
-    return [*named, *kwargs.get("column_list", ())]
-
-
-def _presence(open_session: Session, suite: Sequence[Expectation]) -> tuple[int, Mapping[str, int]]:
-    """Count the rows, and for each column the rows in which it is not null."""
-    columns = sorted({column for item in suite for column in _columns(item)})
-    counts = ", ".join(["count(*)", *(f'count("{column}")' for column in columns)])
-    with open_session.duckdb() as duck:
-        rows, *present = duck.view("rows").aggregate(counts).fetchall()[0]
-    return rows, dict(zip(columns, present, strict=True))
-
-
-def _finding(item: Expectation, rows: int, present: Mapping[str, int], failed: Mapping[str, Any] | None) -> Finding:
-    """Put together what is known of one expectation; `failed` is the library's result where it does not hold."""
-    columns, meta = _columns(item), item["meta"]
-    leaves_nulls = len(columns) == 1 and item["type"] != "expect_column_values_to_not_be_null"
-    return Finding(
-        rule_id=meta["rule_id"],
-        type=item["type"],
-        column=", ".join(columns),
-        severity=item["severity"],
-        title=meta["title"],
-        clause=meta["clause"],
-        acts=meta["acts"],
-        evaluated=present[columns[0]] if leaves_nulls else rows,
-        unexpected=failed["unexpected_count"] if failed else 0,
-        success=failed is None,
-    )
-
-
-def _write_failures(
-    open_session: Session, key: Sequence[str], broken: Sequence[Finding], queries: Mapping[str, str], target: Path
+def _list_failures(
+    open_session: Session, suite: Sequence[Expectation], failing: Mapping[str, Mapping[str, Any]], key: Sequence[str]
 ) -> None:
-    """Write the failing rows of all expectations, and hold their number against what each one counted.
+    """Make the table `failures`, and hold the failing rows found against what each expectation counted.
 
     The library lists no more than 20 failing rows on SQL, so each one's own query is run here to its end.
 
@@ -183,20 +192,68 @@ def _write_failures(
 
     def line(rows: Any, facts: Sequence[str]) -> Any:
         constants = (ConstantExpression(fact).alias(name) for name, fact in zip(_FACTS, facts, strict=True))
-        return rows.select(*(ColumnExpression(name) for name in key), *constants)
+        return rows.select(*(ColumnExpression(name) for name in ("filename", *key)), *constants)
 
     with open_session.duckdb() as duck:
         lines = line(duck.view("rows").limit(0), [""] * len(_FACTS))
-        for item in broken:
-            rows = duck.sql(queries[item.rule_id].rstrip().removesuffix(";"))
-            lines = lines.union(line(rows, [getattr(item, name) for name in _FACTS]))
-        lines.write_parquet(str(target), compression="zstd")
-        found = dict(duck.read_parquet(str(target)).aggregate("rule_id, count(*)").fetchall())
-    for item in broken:
-        if found.get(item.rule_id) != item.unexpected:
+        for item in suite:
+            if item["meta"]["rule_id"] in failing:
+                query = str(failing[item["meta"]["rule_id"]]["unexpected_index_query"])
+                lines = lines.union(line(duck.sql(query.rstrip().removesuffix(";")), list(_facts(item).values())))
+        lines.create("failures")
+        found = dict(duck.table("failures").aggregate("rule_id, count(*)").fetchall())
+    for rule, result in failing.items():
+        if found.get(rule) != result["unexpected_count"]:
             raise CountsError(
-                where=f"suite {open_session.tail}, rule {item.rule_id}",
-                came=f"{item.unexpected} failing rows counted, {found.get(item.rule_id, 0)} found",
+                where=f"suite {open_session.tail}, rule {rule}",
+                came=f"{result['unexpected_count']} failing rows counted, {found.get(rule, 0)} found",
                 allowed="as many found as counted",
                 do="write the rule so that its rows can be listed, e.g. by expect_rows_to_satisfy",
             )
+
+
+def _verdict(
+    open_session: Session, suite: Sequence[Expectation], key: Sequence[str], paths: Sequence[Path], target: Path
+) -> Verdict:
+    """Give the verdict on some of the files, and write their failing rows."""
+    from duckdb import ColumnExpression, ConstantExpression
+
+    inside = ColumnExpression("filename").isin(*(ConstantExpression(str(path)) for path in paths))
+    columns = sorted({column for item in suite for column in _columns(item)})
+    counts = ", ".join(["count(*)", *(f'count("{column}")' for column in columns)])
+    with open_session.duckdb() as duck:
+        rows, *present = duck.view("rows").filter(inside).aggregate(counts).fetchall()[0]
+        failures = duck.table("failures").filter(inside)
+        failed = dict(failures.aggregate("rule_id, count(*)").fetchall())
+        failures.select(*(ColumnExpression(name) for name in (*key, *_FACTS))).write_parquet(
+            str(target), compression="zstd"
+        )
+    by_column = dict(zip(columns, present, strict=True))
+    findings = tuple(_finding(item, rows, by_column, failed.get(item["meta"]["rule_id"], 0)) for item in suite)
+    return Verdict(open_session.tail, rows, findings, target)
+
+
+def _columns(item: Expectation) -> list[str]:
+    """The columns an expectation is about."""
+    kwargs = item["kwargs"]
+    named = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
+    return [*named, *kwargs.get("column_list", ())]
+
+
+def _facts(item: Expectation) -> dict[str, str]:
+    """What a failing row's line says of the rule, in the order of `_FACTS`."""
+    known = {**item["meta"], "column": ", ".join(_columns(item)), "severity": item["severity"]}
+    return {name: known[name] for name in _FACTS}
+
+
+def _finding(item: Expectation, rows: int, present: Mapping[str, int], unexpected: int) -> Finding:
+    """Put together what is known of one expectation; `present` has, by column, the rows in which it is not null."""
+    columns = _columns(item)
+    leaves_nulls = len(columns) == 1 and item["type"] != "expect_column_values_to_not_be_null"
+    return Finding(
+        **_facts(item),
+        type=item["type"],
+        evaluated=present[columns[0]] if leaves_nulls else rows,
+        unexpected=unexpected,
+        success=not unexpected,
+    )

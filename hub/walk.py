@@ -10,7 +10,7 @@ from time import monotonic
 from hub.context import Hub
 from hub.errors import RetryError, StopError
 from hub.ledger import Batch
-from hub.steps.check import check
+from hub.steps.check import check_together
 from hub.steps.conform import conform
 from hub.steps.deliver import deliver
 from hub.steps.link import link
@@ -125,10 +125,11 @@ def take_in(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
         for batch in hub.ledger.batches(contract.tail, state="landed"):
             conformed = conform(hub, batch)
             watch.tell("conform", contract.tail, conformed.landed)
-        for batch in hub.ledger.batches(contract.tail, state="conformed"):
-            checked = check(hub, batch)
-            watch.tell("check", contract.tail, checked.landed)
-            done.append(checked)
+        waiting = hub.ledger.batches(contract.tail, state="conformed")
+        if waiting:
+            checked = check_together(hub, waiting)
+            watch.tell("check", contract.tail, sum(batch.landed for batch in checked))
+            done += checked
     hub.ledger.end_pull(system, "done")
     return done
 

@@ -21,7 +21,7 @@ from hub.context import Hub
 from hub.contracts import ProductContract
 from hub.engine import Engine
 from hub.errors import ScopeError, StopError
-from hub.exchange.grants import Grant
+from hub.exchange.grants import DIVISION_CODE, Grant
 from hub.exchange.readable import product_table, readable
 from hub.exchange.versions import ProductVersion, newest_version
 from hub.exchange.workbook import write_workbook
@@ -140,7 +140,7 @@ def _published(hub: Hub, product: str) -> tuple[ProductContract, ProductVersion]
 def _scoped(hub: Hub, engine: Engine, contract: ProductContract, version: ProductVersion, division: str) -> ibis.Table:
     own = hub.settings.division
     full = division.ljust(12, "0")
-    known = bool(re.fullmatch(r"\d{2,12}", division)) and full in hub.contracts.codelists["division"].titles
+    known = bool(DIVISION_CODE.fullmatch(division)) and full in hub.contracts.codelists["division"].titles
     head = re.sub(r"^(\d{2}|\d{4}|\d{6}|\d{9})0+$", r"\1", division) if known else division
     if not known or not (head.startswith(own) or own.startswith(head)):
         raise ScopeError(

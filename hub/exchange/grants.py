@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +18,10 @@ from hub.errors import ScopeError, StopError
 from hub.ledger import now
 from hub.ledger.models import GrantRow
 
-__all__ = ["Grant", "create_grant", "grant_in_force", "list_grants", "revoke_grant", "sign_in"]
+__all__ = ["DIVISION_CODE", "Grant", "create_grant", "grant_in_force", "list_grants", "revoke_grant", "sign_in"]
+
+DIVISION_CODE = re.compile(r"\d{2}|\d{4}|\d{6}|\d{9}|\d{12}", re.ASCII)
+"""A division's code, with or without the zeros that only fill up; any other length would be the head of several."""
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that reads like something else
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
@@ -73,11 +77,13 @@ def create_grant(
     """Make a grant and return it with its access code, which is shown this once and kept as a salted hash.
 
     Raises:
-        StopError: The division or a product is unknown, the purpose is empty, or the operator has a grant in force.
+        StopError: The division or a product is unknown, the holder, operator or purpose is empty, or the operator has
+            a grant in force.
     """
     village_products = tuple(p.name for p in hub.contracts.products.values() if p.subscriber_kind == "village")
     chosen = products or village_products
-    faults = _faults(hub, operator, division, purpose, days, chosen)
+    named = {"holder": holder, "operator": operator, "purpose": purpose}
+    faults = _faults(hub, named, division, days, chosen)
     if faults:
         raise StopError(
             where="grant",
@@ -111,19 +117,18 @@ def create_grant(
     return grant, code
 
 
-def _faults(hub: Hub, operator: str, division: str, purpose: str, days: int, products: tuple[str, ...]) -> list[str]:
+def _faults(hub: Hub, named: Mapping[str, str], division: str, days: int, products: tuple[str, ...]) -> list[str]:
     faults = []
     full = division.ljust(12, "0")
-    if not re.fullmatch(r"\d{2,12}", division) or full not in hub.contracts.codelists["division"].titles:
+    if not DIVISION_CODE.fullmatch(division) or full not in hub.contracts.codelists["division"].titles:
         faults.append(f"division {division!r} is not in the code list of divisions")
     elif not full.startswith(hub.settings.division):
         faults.append(f"division {division} lies outside this hub's division {hub.settings.division}")
     faults += [f"product {name!r} is unknown" for name in products if name not in hub.contracts.products]
-    if not purpose.strip():
-        faults.append("the purpose is empty")
+    faults += [f"the {name} is empty" for name, text in named.items() if not text.strip()]
     if not 1 <= days <= 1096:
-        faults.append(f"{days} days; allowed are 1 to 1096")
-    if any(g.operator == operator and _in_force(g) and not g.is_demo for g in list_grants(hub)):
+        faults.append(f"{days} days, allowed are 1 to 1096")
+    if any(g.operator == named["operator"] and _in_force(g) and not g.is_demo for g in list_grants(hub)):
         faults.append("this operator has a grant in force; revoke it first")
     return faults
 

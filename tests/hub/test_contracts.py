@@ -1,5 +1,7 @@
 """Contracts: a miniature tree of files, what is read from it, and every fault it can have, told at once."""
 
+# ruff: noqa: E501 - contracts have one column a line
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -27,7 +29,9 @@ name: {title}
 version: 1.2.0
 status: active
 """
-SOURCE = HEAD.format(tail="health/death", title="死亡") + """\
+SOURCE = (
+    HEAD.format(tail="health/death", title="死亡")
+    + """\
 slaProperties: [{property: frequency, value: 1, unit: d}]
 customProperties:
   - {property: connection, value: drop}
@@ -49,7 +53,10 @@ schema:
       - {name: operation, logicalType: string, logicalTypeOptions: {maxLength: 1, pattern: "[IUD]"}}
       - {name: place, logicalType: string, physicalType: geometry}
 """
-BASE = HEAD.format(tail="base/person", title="人员") + """\
+)
+BASE = (
+    HEAD.format(tail="base/person", title="人员")
+    + """\
 customProperties:
   - {property: key, value: {column: person_key, prefix: P, identify_by: [[id_type, id_number], [certificate]]}}
   - {property: authority, value: {default: [health/death], id_type: [codelists/sex, health/death]}}
@@ -62,7 +69,10 @@ schema:
       - {name: id_number, logicalType: string}
       - {name: certificate, logicalType: string}
 """
-PRODUCT = HEAD.format(tail="products/roster", title="名册") + """\
+)
+PRODUCT = (
+    HEAD.format(tail="products/roster", title="名册")
+    + """\
 description: {purpose: 走访}
 customProperties:
   - {property: scope, value: {column: division_code, level: village}}
@@ -76,6 +86,7 @@ schema:
     properties:
       - {name: division_code, logicalType: string, customProperties: [{property: mask, value: {rule: name, when: _young}}]}
 """
+)
 SEX = "code,title,synonyms,source,valid_from\n1,男,男性|M,GB/T 2261.1,\n2,女,女性|1,GB/T 2261.1,\n"
 TREE = {
     "connectors/systems/health.yml": SYSTEM,
@@ -242,7 +253,10 @@ def test_all_faults_come_at_once(load: Any) -> None:
     )
     assert len(found) == 3
     whole = faults(load, ("death.yml", "mode: increment, ", ""), ("roster.yml", "scope", "reach"))
-    assert [fault.partition(":")[0] for fault in whole] == ["schemas/products/roster.yml", "schemas/sources/health/death.yml"]
+    assert [fault.partition(":")[0] for fault in whole] == [
+        "schemas/products/roster.yml",
+        "schemas/sources/health/death.yml",
+    ]
 
 
 def test_codes_are_the_hubs_own_only_if_every_row_says_so(load: Any) -> None:

@@ -118,7 +118,8 @@ def test_status_of_a_person() -> None:
 
 
 def test_person_has_the_present_place_and_whether_it_is_the_registered_one() -> None:
-    people = [person("at_home"), person("away"), person("unregistered"), person("nowhere", registered_division_code="x")]
+    people = [person(key) for key in ("at_home", "away", "unregistered")]
+    people.append(person("nowhere", registered_division_code="x"))
     places = [registered("at_home", grid_code="home001"), registered("away"), living("away"), living("unregistered")]
     found = derived(person=people, residence=places)["person"]
     columns = ("registered_division_code", "residence_division_code", "residence_grid_code")

@@ -37,9 +37,7 @@ def grids_of(*points: tuple[float, float] | None) -> list[str | None]:
 
 
 def test_a_point_has_the_grid_it_lies_in_and_its_coordinates() -> None:
-    assert located(GRIDS, (0.5, 0.25)) == [
-        {"address_code": "a0", "longitude": 0.5, "latitude": 0.25, "grid_code": "A"}
-    ]
+    assert located(GRIDS, (0.5, 0.25)) == [{"address_code": "a0", "longitude": 0.5, "latitude": 0.25, "grid_code": "A"}]
 
 
 def test_on_a_border_and_in_an_overlap_the_lowest_code_wins() -> None:

@@ -59,13 +59,13 @@ def test_missing_env_file_is_as_an_empty_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("division", ["", "3", "320", "32030500", "32030x", "320305000000"])
 def test_division_is_the_head_of_a_code(division: str) -> None:
-    with pytest.raises(ConfigurationError, match="HUB_DIVISION: .*2, 4 or 6 digits"):
+    with pytest.raises(ConfigurationError, match=r"HUB_DIVISION: .*2, 4 or 6 digits"):
         load_settings(division=division)
 
 
 @pytest.mark.parametrize("day", ["", "2026-1-1", "20260101", "today", "2026-13-01", "2026-02-30"])
 def test_as_of_is_a_day_that_exists(day: str) -> None:
-    with pytest.raises(ConfigurationError, match="HUB_AS_OF: .*(YYYY-MM-DD|month|day)"):
+    with pytest.raises(ConfigurationError, match=r"HUB_AS_OF: .*(YYYY-MM-DD|month|day)"):
         load_settings(as_of=day)
     assert load_settings(as_of="2026-02-28").as_of == "2026-02-28"
 

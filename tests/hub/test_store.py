@@ -37,9 +37,14 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
     target = tmp_path / "target"
     with replacing(target) as fresh:
         (fresh / "old").touch()
-    with pytest.raises(KeyError), replacing(target) as fresh:
-        (fresh / "half").touch()
-        raise KeyError
+
+    def fail_half_way() -> None:
+        with replacing(target) as fresh:
+            (fresh / "half").touch()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_half_way()
     assert names(target) == ["old"]
     assert names(tmp_path) == ["target"]
 

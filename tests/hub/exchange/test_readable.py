@@ -31,9 +31,7 @@ def product() -> ProductContract:
 
 def read(product: ProductContract, *rows: dict[str, Any]) -> list[dict[str, Any]]:
     table = ibis.memtable(pa.Table.from_pylist(list(rows), schema=product.arrow_schema))
-    found: list[dict[str, Any]] = (
-        readable(table, product, {"sex": SEX, "division": DIVISION}).to_pyarrow().to_pylist()
-    )
+    found: list[dict[str, Any]] = readable(table, product, {"sex": SEX, "division": DIVISION}).to_pyarrow().to_pylist()
     return found
 
 

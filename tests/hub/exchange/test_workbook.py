@@ -14,9 +14,7 @@ from hub.errors import StopError
 from hub.exchange import workbook
 from hub.exchange.workbook import write_workbook
 
-SCHEMA = pa.schema(
-    [("证件号码", pa.string()), ("出生日期", pa.date32()), ("面积", pa.float64()), ("人数", pa.int64())]
-)
+SCHEMA = pa.schema([("证件号码", pa.string()), ("出生日期", pa.date32()), ("面积", pa.float64()), ("人数", pa.int64())])
 ROWS = [
     {"证件号码": "320371195001010010", "出生日期": dt.date(1950, 1, 1), "面积": 31.5, "人数": 3},
     {"证件号码": "=1+1", "出生日期": None, "面积": None, "人数": None},
@@ -71,5 +69,5 @@ def test_sheet_names_have_what_excel_allows(tmp_path: Path) -> None:
 def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "_EXCEL_ROWS", 4)
     sheet(tmp_path / "x.xlsx", ROWS[:2])
-    with pytest.raises(StopError, match="more rows than a worksheet holds.*take CSV"):
+    with pytest.raises(StopError, match=r"more rows than a worksheet holds.*take CSV"):
         write_workbook(batches(ROWS), SCHEMA, "名单", "", tmp_path / "y.xlsx")

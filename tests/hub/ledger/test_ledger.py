@@ -121,7 +121,8 @@ class TestIssues:
     def test_the_most_frequent_comes_first_within_a_batch(self, ledger: Ledger, batch: Batch) -> None:
         later = ledger.new_batch(TAIL, "y", "increment")
         ledger.record_issues(later, "conform", [("z", "", "repaired", 99)])
-        ledger.record_issues(batch, "conform", [("b", "", "repaired", 1), ("a", "", "repaired", 1), ("c", "", "warned", 5)])
+        counts = [("b", "", "repaired", 1), ("a", "", "repaired", 1), ("c", "", "warned", 5)]
+        ledger.record_issues(batch, "conform", counts)
         found = [(issue.tail, issue.batch, issue.rule, issue.outcome) for issue in ledger.issues()]
         assert found == [
             (TAIL, batch.id, "c", "warned"),
@@ -170,8 +171,9 @@ class TestLocks:
         held = ledger.locked("build")
         held.__enter__()
         with other.database.connect() as connection:
-            mine = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-            assert connection.execute(sa.text(mine)).scalars().all() == [True]
+            holders = "FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
+            kill = f"SELECT pg_terminate_backend(pid) {holders} WHERE datname = current_database())"
+            assert connection.execute(sa.text(kill)).scalars().all() == [True]
         with other.locked("build"):
             pass
         with pytest.raises(sa.exc.OperationalError):

@@ -21,7 +21,8 @@ from hub.errors import CountsError
 from hub.ledger import Batch
 from hub.reasons import Outcome, Reason
 from hub.settings import load_settings
-from hub.steps.check import LINE, check
+from hub.sorting import LINE
+from hub.steps.check import check, check_together
 from hub.store import Lake
 
 REGISTER, DEATH, FACILITY = (
@@ -252,6 +253,31 @@ def test_a_row_is_compared_with_the_newest_of_its_key(hub: Hub) -> None:
     assert (again.accepted, again.duplicate) == (1, 0)
     same = check(hub, conformed(hub, DEATH, [death()], number=4))
     assert (same.accepted, same.duplicate) == (0, 1)
+
+
+def test_batches_checked_together_are_as_if_checked_one_by_one(hub: Hub, ledger: ListLedger) -> None:
+    wrong = death(id_number=OTHER_ID, death_date=dt.date(2030, 1, 1))
+    deliveries = [[death(), wrong], [death()], [], [death(certificate_no="D2", sex_code=None)]]
+    batches = [conformed(hub, DEATH, rows, number=number) for number, rows in enumerate(deliveries, 1)]
+    done = check_together(hub, batches)
+    names = ("accepted", "quarantine", "duplicates")
+    found = [[file(hub, batch, name) for name in names] for batch in done]
+    assert [(batch.accepted, batch.quarantined, batch.duplicate) for batch in done] == [
+        (1, 1, 0), (0, 0, 1), (0, 0, 0), (1, 0, 0),
+    ]  # fmt: skip
+    assert [check(hub, batch) for batch in batches] == done
+    assert [[file(hub, batch, name) for name in names] for batch in done] == found
+    verdicts = [json.loads((hub.lake.checked(DEATH, batch.id) / "verdict.json").read_bytes()) for batch in done]
+    looked_at = [
+        [(rule["evaluated"], rule["unexpected"]) for rule in verdict["expectations"] if rule["rule_id"] == chosen]
+        for verdict in verdicts
+        for chosen in ("death_date_not_in_future", "sex_code_codes")
+    ]
+    assert looked_at == [[(2, 1)], [(2, 0)], [(1, 0)], [(1, 0)], [(0, 0)], [(0, 0)], [(1, 0)], [(0, 0)]]
+
+
+def test_nothing_to_check_is_nothing_done(hub: Hub) -> None:
+    assert check_together(hub, []) == []
 
 
 def test_a_snapshot_repeats_its_rows_by_right(hub: Hub) -> None:

@@ -1,0 +1,191 @@
+"""How step 3 sorts the rows of a batch: expressions of one dataset as SQL, compiled once a process.
+
+They read the tables `rows` and `issues` (what conform left), `failures` (what the suite found), `earlier` (accepted
+rows of the dataset's earlier batches, with `_batch`) and `batch` (its `id`), then each other in the order of `Sorting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import ibis
+import pyarrow as pa
+
+from hub.contracts import Contracts, SourceContract
+from hub.reasons import Outcome, Reason
+
+__all__ = ["BOOKKEEPING", "LINE", "Sorting", "sorting_of"]
+
+BOOKKEEPING = ("batch_no", "source_id")
+"""Columns that say how a row travelled, not what it says: they may differ between two deliveries of one row."""
+
+LINE = ("_row", "rule_id", "column", "reason", "severity", "clause", "acts", "source_key")
+"""Columns of `quarantine.parquet` and `warnings.parquet`: a line for each row and rule it fails."""
+
+_CLAUSE = "数据契约"
+
+_ISSUES = {"_row": "int64"} | dict.fromkeys(("column", "rule", "outcome", "original", "value"), "string")
+_FAILURES = {"_row": "int64"} | dict.fromkeys(("rule_id", "column", "severity", "title", "clause", "acts"), "string")
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """SELECTs, in the order in which they are computed.
+
+    Attributes:
+        bad: A line for each refused cell and each critical rule a row fails.
+        losers: Rows whose key a newer row has, and whether that row `agrees` on who or what it is.
+        repeated: Rows that say what the newest accepted row of their key said already.
+        lines: All lines of quarantined rows.
+        quarantine: The same with the row's key, as it is written.
+        warnings: Lines of rows that fail a rule that is not critical.
+        duplicates: Rows another one stands for.
+        accepted: The rows that go on.
+        counts: Rule, column, outcome and how often; what `conform` refused it has counted itself.
+    """
+
+    bad: str
+    losers: str
+    repeated: str
+    lines: str
+    quarantine: str
+    warnings: str
+    duplicates: str
+    accepted: str
+    counts: str
+
+
+_compiled: dict[tuple[str, str], Sorting] = {}
+
+
+def sorting_of(contracts: Contracts, tail: str) -> Sorting:
+    """Return how the rows of a dataset are sorted."""
+    key = (contracts.digest, tail)
+    if key not in _compiled:
+        expressions = _Expressions(contracts.sources[tail])
+        tables = (getattr(expressions, field.name)() for field in fields(Sorting))
+        _compiled[key] = Sorting(*(str(ibis.to_sql(table, dialect="duckdb")) for table in tables))
+    return _compiled[key]
+
+
+class _Expressions:
+    """The expressions of one dataset over tables that are there when they are computed."""
+
+    def __init__(self, contract: SourceContract) -> None:
+        self.contract = contract
+        self.keys = list(contract.keys)
+        row = contract.arrow_schema.append(pa.field("_row", pa.int64()))
+        self.rows = ibis.table(ibis.schema(row), name="rows")
+        self.earlier = ibis.table(ibis.schema(row.append(pa.field("_batch", pa.string()))), name="earlier")
+        issues = ibis.table(_ISSUES, name="issues")
+        self.refused = issues.filter(issues.outcome == Outcome.REFUSED)
+        self.failures = ibis.table(_FAILURES, name="failures")
+        self.batch = ibis.table({"id": "string"}, name="batch")
+
+    def bad(self) -> ibis.Table:
+        refused = self.refused
+        meaning = ibis.cases(*((refused.rule == str(reason), reason.meaning) for reason in Reason), else_=refused.rule)
+        lines = refused.select(
+            "_row",
+            "column",
+            rule_id="rule",
+            reason=meaning,
+            severity=ibis.literal("critical"),
+            clause=ibis.literal(_CLAUSE),
+            acts=ibis.literal(self.contract.department),
+        )
+        return ibis.union(lines.select(*LINE[:-1]), self._of_rules(critical=True))
+
+    def _of_rules(self, critical: bool) -> ibis.Table:
+        """Lines of rows that fail a rule, but for cells already refused: that reason is the nearer one."""
+        is_critical = self.failures.severity == "critical"
+        failures = self.failures.filter(is_critical if critical else ~is_critical)
+        rest = failures.anti_join(self.refused, ["_row", "column"])
+        return rest.rename(reason="title").select(*LINE[:-1])
+
+    def _held(self, name: str) -> ibis.Table:
+        """A table of an earlier SELECT."""
+        return ibis.table(getattr(self, name)().schema(), name=name)
+
+    def _without(self, *decided: str) -> ibis.Table:
+        numbers = ibis.union(*(self._held(name).select("_row") for name in ("bad", *decided)), distinct=False)
+        return self.rows.anti_join(numbers, "_row")
+
+    def losers(self) -> ibis.Table:
+        order_by, identity = self.contract.order_by, self.contract.identity
+        rows = self.rows.anti_join(self._held("bad"), "_row")
+        rows = rows.select("_row", *dict.fromkeys([*self.keys, *identity, *([order_by] if order_by else [])]))
+        shared = rows.group_by(self.keys).aggregate(found=rows.count()).filter(lambda keys: keys.found > 1)
+        rows = rows.semi_join(shared, self.keys)
+        newest = [ibis.desc(name, nulls_first=False) for name in (order_by, "_row") if name]
+        window = ibis.window(group_by=self.keys, order_by=newest)
+        agrees = [rows[name].identical_to(rows[name].first(include_null=True).over(window)) for name in identity]
+        placed = rows.mutate(kept_row=rows["_row"].first().over(window), agrees=ibis.and_(*agrees))
+        return placed.filter(placed["_row"] != placed.kept_row).select("_row", "kept_row", "agrees")
+
+    def repeated(self) -> ibis.Table:
+        rows, keys = self._without("losers"), self.keys
+        earlier = self.earlier.semi_join(rows, keys)
+        newest = [ibis.desc(name, nulls_first=False) for name in (self.contract.order_by, "_batch", "_row") if name]
+        latest = earlier.mutate(_turn=ibis.row_number().over(group_by=keys, order_by=newest))
+        latest = latest.filter(latest["_turn"] == 0).rename(lambda name: f"earlier_{name}")
+        pairs = rows.inner_join(latest, [(name, f"earlier_{name}") for name in keys])
+        said = [name for name in self.contract.by_name if name not in BOOKKEEPING and name not in keys]
+        same = [pairs[name].identical_to(pairs[f"earlier_{name}"]) for name in said]
+        return pairs.filter(same).select("_row", kept_row="earlier__row", kept_batch="earlier__batch")
+
+    def lines(self) -> ibis.Table:
+        losers = self._held("losers")
+        conflicts = losers.filter(~losers.agrees).select(
+            "_row",
+            rule_id=ibis.literal(str(Reason.KEY_CONFLICT)),
+            column=ibis.literal(", ".join(self.keys)),
+            reason=ibis.literal(Reason.KEY_CONFLICT.meaning),
+            severity=ibis.literal("critical"),
+            clause=ibis.literal(_CLAUSE),
+            acts=ibis.literal(self.contract.department),
+        )
+        return ibis.union(self._held("bad"), conflicts)
+
+    def quarantine(self) -> ibis.Table:
+        return self._with_keys(self._held("lines"))
+
+    def warnings(self) -> ibis.Table:
+        return self._with_keys(self._of_rules(critical=False))
+
+    def _with_keys(self, lines: ibis.Table) -> ibis.Table:
+        """Add the row's key as the department knows it; a key that could not be read, as it came."""
+        rows = self.rows.semi_join(lines, "_row").select("_row", *self.keys)
+        parts = []
+        for name in self.keys:
+            came = self.refused.filter(self.refused.column == name).select("_row", **{f"_came_{name}": "original"})
+            rows = rows.left_join(came, "_row").drop("_row_right")
+            parts.append(ibis.coalesce(rows[name].cast("string"), rows[f"_came_{name}"], ""))
+        keyed = rows.select("_row", source_key=ibis.literal("|").join(parts))
+        return lines.left_join(keyed, "_row").select(*LINE).order_by("_row", "rule_id")
+
+    def duplicates(self) -> ibis.Table:
+        losers, repeated = self._held("losers"), self._held("repeated")
+        copies = losers.filter(losers.agrees).cross_join(self.batch)
+        return ibis.union(
+            copies.select("_row", "kept_row", reason=ibis.literal(str(Reason.KEY_DUPLICATE)), kept_batch="id"),
+            repeated.select("_row", "kept_row", reason=ibis.literal(str(Reason.ROW_REPEATED)), kept_batch="kept_batch"),
+        ).select("_row", "reason", "kept_row", "kept_batch")
+
+    def accepted(self) -> ibis.Table:
+        return self._without("losers", "repeated").select(*self.contract.by_name, "_row")
+
+    def counts(self) -> ibis.Table:
+        lines, warnings, duplicates = (self._held(name) for name in ("lines", "warnings", "duplicates"))
+        refused_by_conform = [str(reason) for reason in Reason if reason != Reason.KEY_CONFLICT]
+        told = {
+            Outcome.QUARANTINED: lines.filter(lines.rule_id.notin(refused_by_conform)),
+            Outcome.WARNED: warnings,
+            Outcome.DUPLICATE: duplicates.select(rule_id="reason", column=ibis.literal(", ".join(self.keys))),
+        }
+        each = [
+            table.select("rule_id", "column", outcome=ibis.literal(str(outcome))) for outcome, table in told.items()
+        ]
+        every = ibis.union(*each)
+        names = ["rule_id", "column", "outcome"]
+        return every.group_by(names).aggregate(count=every.count()).order_by(names)

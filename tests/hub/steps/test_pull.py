@@ -1,0 +1,367 @@
+"""Step 1: what is news and what is not, what is withheld, and that a pull that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from connectors.base import Connection, Offer, Request, Withheld
+from connectors.errors import RetryError, SetAsideError, StopError
+from hub.context import Hub
+from hub.ledger import Batch
+from hub.steps import pull as module
+from hub.steps.pull import pull
+from tests.hub.drops import ALLOWANCE, DEATH, Drops, allowance, death
+from tests.hub.mini import BABY, CHILD, DAUGHTER, HEAD, opened
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def opened_hub(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[tuple[Hub, Drops]]:
+    folder = tmp_path_factory.mktemp("pull")
+    drops = Drops(folder)
+    with opened(folder, module_database_url, env_file=drops.env_file) as hub:
+        yield hub, drops
+
+
+@pytest.fixture
+def hub(opened_hub: tuple[Hub, Drops]) -> Hub:
+    hub, drops = opened_hub
+    drops.clear()
+    shutil.rmtree(hub.lake.root / "1-raw", ignore_errors=True)
+    with hub.database.begin() as connection:
+        connection.execute(sa.text("TRUNCATE ledger.batch CASCADE"))
+    return hub
+
+
+@pytest.fixture
+def drops(opened_hub: tuple[Hub, Drops]) -> Drops:
+    return opened_hub[1]
+
+
+def rows(hub: Hub, batch: Batch) -> list[dict[str, Any]]:
+    parts = sorted(hub.lake.raw(batch.tail, batch.id).glob("part-*.parquet"))
+    return [row for part in parts for row in pq.read_table(part).to_pylist()]
+
+
+def folders(hub: Hub, tail: str) -> list[str]:
+    """What lies in the dataset's raw folder, also hidden and half-written."""
+    folder = hub.lake.raw(tail, "x").parent
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def states(hub: Hub, tail: str) -> list[tuple[str, str, int]]:
+    return [(batch.offer, batch.state, batch.landed) for batch in hub.ledger.batches(tail)]
+
+
+class TestDrops:
+    def test_rows_land_as_they_came_counted_and_hashed(self, hub: Hub, drops: Drops) -> None:
+        drops.deaths("20261101", death(), death(HEAD, 姓名=" 甲 某", 性别=""))
+        (batch,) = pull(hub, DEATH)
+        assert (batch.state, batch.landed, batch.mode, batch.offer) == ("landed", 2, "increment", "WJ_SWZM_20261101.csv")
+        assert hub.ledger.batches(DEATH) == [batch]
+        first, second = rows(hub, batch)
+        assert first == {**death(), "_row": 1}
+        assert (second["姓名"], second["性别"], second["_row"]) == (" 甲 某", "", 2)
+        manifest = json.loads((hub.lake.raw(DEATH, batch.id) / "manifest.json").read_text(encoding="utf-8"))
+        assert (manifest["rows"], manifest["rows_announced"]) == (2, 2)
+        assert (manifest["dataset"], manifest["offer"]) == (DEATH, batch.offer)
+        assert (manifest["content_sha256"], manifest["parts"]) == (batch.content_hash, ["part-00000.parquet"])
+        assert folders(hub, DEATH) == [batch.id]
+
+    def test_the_same_file_twice_is_one_batch(self, hub: Hub, drops: Drops) -> None:
+        path = drops.deaths("20261101", death())
+        (batch,) = pull(hub, DEATH)
+        path.touch()
+        assert pull(hub, DEATH) == []
+        drops.deaths("20261102", death())
+        assert pull(hub, DEATH) == [], "the same bytes under another name are the same delivery"
+        assert hub.ledger.batches(DEATH) == [batch]
+
+    def test_a_file_sent_anew_with_other_content_is_another_batch(self, hub: Hub, drops: Drops) -> None:
+        drops.deaths("20261101", death())
+        pull(hub, DEATH)
+        drops.deaths("20261101", death(), death(HEAD))
+        assert [batch.landed for batch in pull(hub, DEATH)] == [2]
+
+    def test_all_new_files_land_oldest_first(self, hub: Hub, drops: Drops) -> None:
+        for day, number in (("20261103", CHILD), ("20261101", HEAD), ("20261102", DAUGHTER)):
+            drops.deaths(day, death(number))
+        assert [batch.offer[8:16] for batch in pull(hub, DEATH)] == ["20261101", "20261102", "20261103"]
+        drops.deaths("20261104", death(BABY))
+        assert [batch.offer[8:16] for batch in pull(hub, DEATH)] == ["20261104"]
+
+    @pytest.mark.parametrize(
+        ("spoilt", "reason"),
+        [
+            ({"without": ".ok"}, "drop_incomplete"),
+            ({"without": ".md5"}, "drop_incomplete"),
+            ({"without": ".manifest.json"}, "drop_incomplete"),
+            ({"told": 3}, "manifest_count"),
+        ],
+    )
+    def test_a_withheld_drop_is_told_once_and_taken_when_it_is_mended(
+        self, hub: Hub, drops: Drops, spoilt: dict[str, Any], reason: str
+    ) -> None:
+        drops.deaths("20261101", death(), **spoilt)
+        drops.deaths("20261102", death(HEAD))
+        withheld, good = sorted(pull(hub, DEATH), key=lambda batch: batch.offer)
+        assert (withheld.state, withheld.landed, good.state) == ("withheld", 0, "landed")
+        assert withheld.note.startswith(f"{reason}: ")
+        (issue,) = hub.ledger.issues("health_commission")
+        assert (issue.step, issue.rule, issue.outcome, issue.count) == ("pull", reason, "withheld", 1)
+        assert pull(hub, DEATH) == [], "told again"
+        assert folders(hub, DEATH) == [good.id]
+
+        drops.deaths("20261101", death())
+        (mended,) = pull(hub, DEATH)
+        assert (mended.offer, mended.state, mended.landed) == (withheld.offer, "landed", 1)
+        assert pull(hub, DEATH) == []
+
+    def test_a_drop_with_another_digest_is_withheld_until_it_is_sent_whole(self, hub: Hub, drops: Drops) -> None:
+        path = drops.deaths("20261101", death(), death(HEAD))
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        (withheld,) = pull(hub, DEATH)
+        assert withheld.note.startswith("digest_mismatch: ")
+        path.write_bytes(whole)
+        assert [batch.landed for batch in pull(hub, DEATH)] == [2]
+
+    def test_two_things_wrong_one_after_the_other_are_told_one_after_the_other(self, hub: Hub, drops: Drops) -> None:
+        drops.deaths("20261101", death(), without=".ok")
+        pull(hub, DEATH)
+        drops.deaths("20261101", death(), told=2)
+        (second,) = pull(hub, DEATH)
+        assert second.note.startswith("manifest_count: ")
+        assert pull(hub, DEATH) == []
+
+    def test_a_snapshot_that_returns_is_news_each_time(self, hub: Hub, drops: Drops) -> None:
+        one, two = (allowance(HEAD),), (allowance(HEAD), allowance(DAUGHTER))
+        for month, content in (("202609", one), ("202610", two), ("202611", one)):
+            drops.allowances(month, *content)
+            assert len(pull(hub, ALLOWANCE)) == 1
+            assert pull(hub, ALLOWANCE) == []
+        assert [landed for _offer, _state, landed in states(hub, ALLOWANCE)] == [1, 2, 1]
+        assert hub.ledger.batches(ALLOWANCE)[0].content_hash == hub.ledger.batches(ALLOWANCE)[2].content_hash
+
+    def test_a_snapshot_that_did_not_change_is_no_news(self, hub: Hub, drops: Drops) -> None:
+        for month in ("202609", "202610"):
+            drops.allowances(month, allowance())
+            pull(hub, ALLOWANCE)
+        assert len(hub.ledger.batches(ALLOWANCE)) == 1
+
+    def test_an_empty_list_after_a_full_one_is_withheld_and_deletes_nobody(self, hub: Hub, drops: Drops) -> None:
+        drops.allowances("202609", allowance())
+        pull(hub, ALLOWANCE)
+        drops.allowances("202610")
+        (withheld,) = pull(hub, ALLOWANCE)
+        assert withheld.state == "withheld"
+        assert withheld.note.startswith("delivery_empty: ")
+        assert pull(hub, ALLOWANCE) == []
+        drops.allowances("202611", allowance(), allowance(DAUGHTER))
+        assert [batch.landed for batch in pull(hub, ALLOWANCE)] == [2]
+
+    def test_a_first_list_may_be_empty(self, hub: Hub, drops: Drops) -> None:
+        drops.allowances("202609")
+        (batch,) = pull(hub, ALLOWANCE)
+        assert (batch.state, batch.landed) == ("landed", 0)
+
+    def test_a_day_without_rows_is_no_batch(self, hub: Hub, drops: Drops) -> None:
+        drops.deaths("20261101")
+        assert pull(hub, DEATH) == []
+        assert (states(hub, DEATH), folders(hub, DEATH)) == ([], [])
+
+    def test_nothing_delivered_is_nothing_done(self, hub: Hub) -> None:
+        assert pull(hub, DEATH) == []
+        assert states(hub, DEATH) == []
+
+    def test_no_folder_at_all_stops(self, hub: Hub, drops: Drops) -> None:
+        drops.health.rmdir()
+        try:
+            with pytest.raises(StopError, match="a place that is no folder here"):
+                pull(hub, DEATH)
+        finally:
+            drops.health.mkdir()
+
+
+class Table(Offer):
+    """A slice of a table: its fingerprint is not known before it is read.
+
+    Args:
+        numbers: The values of each record batch.
+        failure: Raised after the last of them.
+    """
+
+    def __init__(self, *numbers: list[int], failure: BaseException | None = None, **told: Any) -> None:
+        self.numbers, self.failure, self.told = numbers, failure, told
+        self.name = told.get("name", "hj_rkxx from the start")
+        self.expected_rows = told.get("expected_rows")
+        self.fingerprint = told.get("fingerprint")
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        for numbers in self.numbers:
+            yield pa.record_batch({"xh": pa.array(numbers, pa.int64())})
+        if self.failure is not None:
+            raise self.failure
+
+    def mark(self) -> dict[str, Any] | None:
+        return self.told.get("mark")
+
+
+class Fake:
+    """A connector that offers what the test says and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.offered: list[Offer | Withheld] = []
+        self.marks: list[dict[str, Any] | None] = []
+        self.requests: list[Request] = []
+        self.connections: list[Connection] = []
+
+    def offers(self, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer | Withheld]:
+        self.requests.append(request)
+        self.marks.append(mark)
+        yield from self.offered
+
+    def connect(self, connection: Connection) -> Fake:
+        self.connections.append(connection)
+        return self
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    connector = Fake()
+    monkeypatch.setattr(module, "connect", connector.connect)
+    monkeypatch.setenv("HUB_SECRET_PUBLIC_SECURITY_FRONT_DATABASE_PASSWORD", "hunter2")
+    monkeypatch.setenv("HUB_PLACE_PUBLIC_SECURITY_FRONT_DATABASE", "postgresql://front.example/qzk")
+    return connector
+
+
+TABLE = "public_security/cancelled_registration"
+
+
+class TestTables:
+    def take(self, hub: Hub, fake: Fake, *offers: Offer | Withheld, tail: str = TABLE) -> list[Batch]:
+        fake.offered = list(offers)
+        return pull(hub, tail)
+
+    def test_the_connector_is_told_where_and_what(self, hub: Hub, fake: Fake) -> None:
+        self.take(hub, fake)
+        (request,), (connection,) = fake.requests, fake.connections
+        assert (request.tail, request.mode, request.options["table"]) == (TABLE, "increment", "zx_rkxx")
+        assert len(set(request.fields)) == len(request.fields)
+        assert "gmsfhm" in request.fields
+        assert (connection.system, connection.kind) == ("public_security", "sql")
+        assert connection.place == "postgresql://front.example/qzk"
+        assert (connection.secret, "hunter2" in repr(connection)) == ("hunter2", False)
+
+    def test_the_same_rows_again_are_the_same_batch(self, hub: Hub, fake: Fake) -> None:
+        (batch,) = self.take(hub, fake, Table([1, 2], mark={"since": 1}))
+        assert self.take(hub, fake, Table([1, 2], mark={"since": 1})) == []
+        assert hub.ledger.batches(TABLE) == [batch]
+        assert folders(hub, TABLE) == [batch.id]
+
+    def test_an_earlier_state_is_no_news_in_an_increment_but_is_in_a_snapshot(self, hub: Hub, fake: Fake) -> None:
+        for tail, expected in ((TABLE, 2), (ALLOWANCE, 3)):
+            for numbers in ([1], [2], [1]):
+                self.take(hub, fake, Table(numbers), tail=tail)
+            assert len(hub.ledger.batches(tail)) == expected
+
+    def test_the_next_pull_goes_on_from_the_newest_mark_that_was_kept(self, hub: Hub, fake: Fake) -> None:
+        self.take(hub, fake, Table([1], mark={"since": 1}))
+        self.take(hub, fake, Table([2], mark={"since": 2}))
+        self.take(hub, fake, Table([3], mark=None), Withheld("x", "unreadable", "…"))
+        with pytest.raises(RetryError):
+            self.take(hub, fake, Table([4], mark={"since": 4}, failure=RetryError("a", "b", "c", "d")))
+        self.take(hub, fake)
+        assert fake.marks == [None, {"since": 1}, {"since": 2}, {"since": 2}, {"since": 2}]
+
+    @pytest.mark.parametrize("expected", [1, 3])
+    def test_more_or_fewer_rows_than_announced_are_withheld(self, hub: Hub, fake: Fake, expected: int) -> None:
+        (batch,) = self.take(hub, fake, Table([1, 2], expected_rows=expected))
+        assert batch.state == "withheld"
+        assert batch.note.startswith(f"manifest_count: 2 rows where the source announced {expected}")
+        assert folders(hub, TABLE) == []
+        assert [batch.landed for batch in self.take(hub, fake, Table([1, 2], expected_rows=2))] == [2]
+
+    def test_an_unusable_delivery_does_not_stop_the_next(self, hub: Hub, fake: Fake) -> None:
+        bad = Table([1], name="bad", failure=SetAsideError("w", "half a file", "a", "send it again", "unreadable"))
+        withheld, landed = self.take(hub, fake, bad, Table([2], name="good"))
+        assert (withheld.offer, withheld.note) == ("bad", "unreadable: half a file; send it again")
+        assert (landed.offer, landed.landed) == ("good", 1)
+        assert folders(hub, TABLE) == [landed.id]
+
+    @pytest.mark.parametrize(
+        "failure",
+        [RetryError("w", "away", "a", "d"), StopError("w", "no right", "a", "d"), ValueError("bug"), KeyboardInterrupt()],
+    )
+    def test_a_pull_that_breaks_off_leaves_nothing_and_keeps_what_landed_before(
+        self, hub: Hub, fake: Fake, failure: BaseException
+    ) -> None:
+        with pytest.raises(type(failure)):
+            self.take(hub, fake, Table([1], name="one"), Table([2], name="two", failure=failure))
+        (kept,) = hub.ledger.batches(TABLE)
+        assert (kept.offer, kept.state) == ("one", "landed")
+        assert folders(hub, TABLE) == [kept.id]
+        (again,) = self.take(hub, fake, Table([1], name="one"), Table([2], name="two"))
+        assert again.offer == "two"
+
+    def test_what_a_killed_pull_left_is_forgotten(self, hub: Hub, fake: Fake) -> None:
+        (whole,) = self.take(hub, fake, Table([1]))
+        killed = hub.ledger.new_batch(TABLE, "killed", "increment")
+        folder = hub.lake.raw(TABLE, killed.id)
+        half = folder.with_name(f".{folder.name}.0123abcd.part")
+        for path in (folder, half):
+            path.mkdir()
+            (path / "part-00000.parquet").write_bytes(b"half")
+        (taken,) = self.take(hub, fake, Table([1]), Table([2]))
+        assert [batch.id for batch in hub.ledger.batches(TABLE)] == [whole.id, taken.id]
+        assert folders(hub, TABLE) == [whole.id, taken.id]
+        assert [row["xh"] for row in rows(hub, taken)] == [2]
+
+    def test_two_pulls_of_one_dataset_do_not_run_at_once(self, hub: Hub, fake: Fake) -> None:
+        with hub.ledger.locked(f"pull {TABLE}"), pytest.raises(RetryError, match="another process is at it"):
+            self.take(hub, fake, Table([1]))
+        assert hub.ledger.batches(TABLE) == []
+
+    def test_rows_are_numbered_over_all_parts(self, hub: Hub, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "_ROWS_A_PART", 4)
+        (batch,) = self.take(hub, fake, Table([10, 11, 12], [13, 14], [15, 16, 17], [18]))
+        manifest = json.loads((hub.lake.raw(TABLE, batch.id) / "manifest.json").read_text(encoding="utf-8"))
+        assert len(manifest["parts"]) > 1
+        assert [(row["xh"], row["_row"]) for row in rows(hub, batch)] == [(9 + n, n) for n in range(1, 10)]
+
+    def test_an_empty_snapshot_after_an_empty_one_is_nothing_to_ask_about(self, hub: Hub, fake: Fake) -> None:
+        (first,) = self.take(hub, fake, Table([]), tail=ALLOWANCE)
+        assert (first.state, first.landed) == ("landed", 0)
+        assert self.take(hub, fake, Table([]), tail=ALLOWANCE) == []
+        assert [batch.state for batch in hub.ledger.batches(ALLOWANCE)] == ["landed"]
+
+    def test_what_was_withheld_at_once_is_recorded_with_its_fingerprint(self, hub: Hub, fake: Fake) -> None:
+        offer = Withheld("x.csv", "drop_incomplete", "x.ok missing", "f" * 64)
+        (batch,) = self.take(hub, fake, offer)
+        assert (batch.content_hash, batch.note) == ("f" * 64, "drop_incomplete: x.ok missing")
+        assert self.take(hub, fake, offer) == []
+        assert len(self.take(hub, fake, replace(offer, message="x.md5 missing"))) == 1
+
+
+def test_digest_is_of_values_alone(tmp_path: Path) -> None:
+    def digest(*batches: pa.RecordBatch) -> str:
+        folder = tmp_path / "parts"
+        folder.mkdir(exist_ok=True)
+        return module._write_parts(iter(batches), folder)[1]
+
+    whole = pa.record_batch({"a": pa.array([7, None, 1, 2]), "b": pa.array(["x", "", None, "yz"])})
+    fresh = pa.record_batch({"a": pa.array([None, 1], pa.int64()), "b": pa.array(["", None], pa.string())})
+    assert digest(whole.slice(1, 2)) == digest(fresh)
+    other = pa.record_batch({"a": pa.array([None, 1], pa.int64()), "b": pa.array([None, ""], pa.string())})
+    assert digest(fresh) != digest(other)
