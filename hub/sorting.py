@@ -7,6 +7,7 @@ rows of the dataset's earlier batches, with `_batch`) and `batch` (its `id`), th
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import ibis
 import pyarrow as pa
@@ -63,7 +64,7 @@ def sorting_of(contracts: Contracts, tail: str) -> Sorting:
     key = (contracts.digest, tail)
     if key not in _compiled:
         expressions = _Expressions(contracts.sources[tail])
-        tables = (getattr(expressions, field.name)() for field in fields(Sorting))
+        tables = (getattr(expressions, field.name) for field in fields(Sorting))
         _compiled[key] = Sorting(*(str(ibis.to_sql(table, dialect="duckdb")) for table in tables))
     return _compiled[key]
 
@@ -82,6 +83,7 @@ class _Expressions:
         self.failures = ibis.table(_FAILURES, name="failures")
         self.batch = ibis.table({"id": "string"}, name="batch")
 
+    @cached_property
     def bad(self) -> ibis.Table:
         refused = self.refused
         meaning = ibis.cases(*((refused.rule == str(reason), reason.meaning) for reason in Reason), else_=refused.rule)
@@ -105,12 +107,13 @@ class _Expressions:
 
     def _held(self, name: str) -> ibis.Table:
         """A table of an earlier SELECT."""
-        return ibis.table(getattr(self, name)().schema(), name=name)
+        return ibis.table(getattr(self, name).schema(), name=name)
 
     def _without(self, *decided: str) -> ibis.Table:
         numbers = ibis.union(*(self._held(name).select("_row") for name in ("bad", *decided)), distinct=False)
         return self.rows.anti_join(numbers, "_row")
 
+    @cached_property
     def losers(self) -> ibis.Table:
         order_by, identity = self.contract.order_by, self.contract.identity
         rows = self.rows.anti_join(self._held("bad"), "_row")
@@ -123,6 +126,7 @@ class _Expressions:
         placed = rows.mutate(kept_row=rows["_row"].first().over(window), agrees=ibis.and_(*agrees))
         return placed.filter(placed["_row"] != placed.kept_row).select("_row", "kept_row", "agrees")
 
+    @cached_property
     def repeated(self) -> ibis.Table:
         rows, keys = self._without("losers"), self.keys
         earlier = self.earlier.semi_join(rows, keys)
@@ -134,6 +138,7 @@ class _Expressions:
         same = [pairs[name].identical_to(pairs[f"earlier_{name}"]) for name in said]
         return pairs.filter(same).select("_row", kept_row="earlier__row", kept_batch="earlier__batch")
 
+    @cached_property
     def lines(self) -> ibis.Table:
         losers = self._held("losers")
         conflicts = losers.filter(~losers.agrees).select(
@@ -147,9 +152,11 @@ class _Expressions:
         )
         return ibis.union(self._held("bad"), conflicts)
 
+    @cached_property
     def quarantine(self) -> ibis.Table:
         return self._with_keys(self._held("lines"))
 
+    @cached_property
     def warnings(self) -> ibis.Table:
         return self._with_keys(self._of_rules(critical=False))
 
@@ -164,6 +171,7 @@ class _Expressions:
         keyed = rows.select("_row", source_key=ibis.literal("|").join(parts))
         return lines.left_join(keyed, "_row").select(*LINE).order_by("_row", "rule_id")
 
+    @cached_property
     def duplicates(self) -> ibis.Table:
         losers, repeated = self._held("losers"), self._held("repeated")
         copies = losers.filter(losers.agrees).cross_join(self.batch)
@@ -172,9 +180,11 @@ class _Expressions:
             repeated.select("_row", "kept_row", reason=ibis.literal(str(Reason.ROW_REPEATED)), kept_batch="kept_batch"),
         ).select("_row", "reason", "kept_row", "kept_batch")
 
+    @cached_property
     def accepted(self) -> ibis.Table:
         return self._without("losers", "repeated").select(*self.contract.by_name, "_row")
 
+    @cached_property
     def counts(self) -> ibis.Table:
         lines, warnings, duplicates = (self._held(name) for name in ("lines", "warnings", "duplicates"))
         refused_by_conform = [str(reason) for reason in Reason if reason != Reason.KEY_CONFLICT]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 
 from hub.context import Hub
-from hub.errors import RetryError, StopError
+from hub.errors import RetryError, SetAsideError, StopError
 from hub.ledger import Batch
 from hub.steps.check import check_together
 from hub.steps.conform import conform
@@ -18,6 +19,7 @@ from hub.steps.merge import merge, merge_inputs
 from hub.steps.publish import publish
 from hub.steps.pull import pull
 from hub.steps.release import Release, release
+from hub.store import write_atomically
 
 __all__ = ["STEPS", "Event", "Notify", "Step", "build", "build_is_due", "pull_system", "run", "send_out", "take_in"]
 
@@ -84,13 +86,14 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
     """Step 1 for every dataset of a department: one that fails does not stop the others.
 
     Raises:
-        StopError, RetryError: At least one dataset failed; each is named.
+        StopError, RetryError: There is no such department, or at least one dataset failed; each is named.
     """
+    contracts = hub.contracts.of_system(system)
     hub.ledger.start_pull(system)
     batches: list[Batch] = []
     faults: list[StopError | RetryError] = []
     watch = _Watch(notify)
-    for contract in hub.contracts.of_system(system):
+    for contract in contracts:
         try:
             landed = pull(hub, contract.tail)
         except (StopError, RetryError) as error:
@@ -118,39 +121,67 @@ def _together(system: str, faults: list[StopError | RetryError]) -> StopError | 
 
 
 def take_in(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
-    """Steps 2 and 3 for whatever of a department has landed and is not checked yet; then the pull is closed."""
+    """Steps 2 and 3 for whatever of a department has landed and is not checked yet; then the pull is closed.
+
+    Raises:
+        StopError, RetryError: At least one dataset failed; the others are taken in.
+    """
     done: list[Batch] = []
+    faults: list[StopError | RetryError] = []
     watch = _Watch(notify)
     for contract in hub.contracts.of_system(system):
-        for batch in hub.ledger.batches(contract.tail, state="landed"):
-            conformed = conform(hub, batch)
-            watch.tell("conform", contract.tail, conformed.landed)
-        waiting = hub.ledger.batches(contract.tail, state="conformed")
-        if waiting:
-            checked = check_together(hub, waiting)
-            watch.tell("check", contract.tail, sum(batch.landed for batch in checked))
-            done += checked
-    hub.ledger.end_pull(system, "done")
+        try:
+            done += _take_in_dataset(hub, contract.tail, watch)
+        except (StopError, RetryError) as error:
+            faults.append(error)
+    hub.ledger.end_pull(system, "failed" if faults else "done", "; ".join(fault.where for fault in faults))
+    if faults:
+        raise _together(system, faults)
     return done
+
+
+def _take_in_dataset(hub: Hub, tail: str, watch: _Watch) -> list[Batch]:
+    for batch in hub.ledger.batches(tail, state="landed"):
+        try:
+            conformed = conform(hub, batch)
+        except SetAsideError as error:
+            note = f"{error.reason}: {error.came}; {error.do}"
+            hub.ledger.save_batch(replace(batch, state="withheld", note=note))
+            hub.ledger.record_issues(batch, "conform", [(error.reason, "", "withheld", 1)])
+        else:
+            watch.tell("conform", tail, conformed.landed)
+    waiting = hub.ledger.batches(tail, state="conformed")
+    checked = check_together(hub, waiting) if waiting else []
+    if checked:
+        watch.tell("check", tail, sum(batch.landed for batch in checked))
+    return checked
 
 
 def build_is_due(hub: Hub) -> bool:
     """Whether a new release may differ from the live one: no pull is open, and batches, day or contracts changed."""
     if hub.ledger.open_pulls():
         return False
-    path = hub.lake.root / "5-base" / "inputs.json"
+    path = _built_from(hub)
     done = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     released = hub.ledger.newest_release()
     return released is None or done != merge_inputs(hub)
+
+
+def _built_from(hub: Hub) -> Path:
+    """The file that says what the last whole build was made from."""
+    return hub.lake.root / "5-base" / "inputs.json"
 
 
 def build(hub: Hub, notify: Notify = _quiet) -> Release | None:
     """Steps 4 to 6: the present rows become base tables and go live; None where nothing changed."""
     watch = _Watch(notify)
     with hub.ledger.locked("build"):
+        # Asked before the work and written after it: what is checked meanwhile, or a build that fails, is due again.
+        inputs = merge_inputs(hub)
         watch.tell("link", "", sum(link(hub).values()))
         watch.tell("merge", "", sum(merge(hub).values()))
         made = release(hub)
+        write_atomically(_built_from(hub), json.dumps(inputs, indent=1).encode())
         watch.tell("release", "", sum(table["rows"] for table in made.tables.values()) if made else 0)
     return made
 
@@ -171,17 +202,19 @@ def run(hub: Hub, systems: Iterable[str] | None = None, notify: Notify = _quiet)
         notify: Told of every finished piece of work.
 
     Raises:
-        StopError, RetryError: One or more departments failed; the others were taken in and released before this is
-            raised.
+        StopError, RetryError: There is no such department; or one or more of them failed, and the others were taken in
+            and released before this is raised.
     """
     names = sorted(systems) if systems else list(hub.contracts.systems)
+    for name in names:
+        hub.contracts.of_system(name)  # a wrong name stops before anything is pulled
     faults: list[StopError | RetryError] = []
     for name in names:
-        try:
-            pull_system(hub, name, notify)
-        except (StopError, RetryError) as error:
-            faults.append(error)
-        take_in(hub, name, notify)
+        for part in (pull_system, take_in):
+            try:
+                part(hub, name, notify)
+            except (StopError, RetryError) as error:
+                faults.append(error)
     made = build(hub, notify) if build_is_due(hub) else None
     if hub.ledger.newest_release() is not None:
         send_out(hub, notify)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,7 +17,6 @@ from hub.derive import DERIVED
 from hub.engine import Engine
 from hub.errors import StopError
 from hub.steps.link import feed_values
-from hub.store import write_atomically
 
 __all__ = ["merge", "merge_inputs"]
 
@@ -46,7 +44,6 @@ def merge(hub: Hub) -> dict[str, int]:
                 builder.derive(entity, derive)
         for entity in hub.contracts.base:
             counts[entity] = builder.write(entity)
-    write_atomically(hub.lake.root / "5-base" / "inputs.json", json.dumps(merge_inputs(hub), indent=1).encode())
     return counts
 
 

@@ -47,7 +47,7 @@ def pull(hub: Hub, tail: str) -> list[Batch]:
             if isinstance(offer, Withheld):
                 batch = _withhold(hub, contract, offer)
             elif offer.fingerprint is None or offer.fingerprint not in known:
-                batch = _land(hub, contract, offer, known)
+                batch = _land(hub, contract, offer, known, had_rows=any(last.landed for last in taken[-1:]))
             else:
                 continue
             if batch is not None:
@@ -95,13 +95,13 @@ def _withhold(hub: Hub, contract: SourceContract, offer: Withheld) -> Batch | No
     return batch
 
 
-def _land(hub: Hub, contract: SourceContract, offer: Offer, known: set[str | None]) -> Batch | None:
+def _land(hub: Hub, contract: SourceContract, offer: Offer, known: set[str | None], had_rows: bool) -> Batch | None:
     batch = hub.ledger.new_batch(contract.tail, offer.name, contract.mode)
     folder = hub.lake.raw(contract.tail, batch.id)
     try:
         with replacing(folder) as fresh:
             landed, digest = _write_parts(offer.read(), fresh)
-            _audit_count(contract, offer, landed, had_rows=bool(known))
+            _audit_count(contract, offer, landed, had_rows)
             content_hash = offer.fingerprint or digest
             manifest = {
                 "dataset": contract.tail,
