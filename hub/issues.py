@@ -65,6 +65,7 @@ def export_issues(hub: Hub, system: str | None, path: Path, actor: str) -> int:
     with hub.engine() as engine:
         batches = list(_all(hub, engine, contracts))
     rows = sum(int(batch.num_rows) for batch in batches)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".xlsx":
         write_workbook(iter(batches), _SCHEMA, "问题数据清单", "问题数据清单 · 请核对原值后在源系统中改正", path)
     elif path.suffix == ".csv":

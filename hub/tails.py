@@ -119,7 +119,7 @@ def show(hub: Hub, tail: str) -> dict[str, Any]:
             for c in contract.columns
         ],
         "feeds": [feed.entity for feed in source.feeds] if source else [],
-        "dag": f"pull__{source.department}" if source else "build",
+        "dag": f"pull__{source.department}" if source else "build" if contract.tail.startswith("base/") else "publish",
         "batches": [
             {"batch": b.id, "offer": b.offer, "state": b.state, "landed": b.landed, "accepted": b.accepted}
             for b in hub.ledger.batches(contract.tail)

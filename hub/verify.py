@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from hub.context import Hub
 from hub.errors import StopError
 from hub.exchange.signing import public_key
 from hub.exchange.signing import verify as signature_holds
+from hub.exchange.versions import newest_versions
 from hub.ledger.models import DeliveryRow
 
 __all__ = ["verify"]
@@ -48,27 +50,36 @@ def _counts(hub: Hub, faults: list[str]) -> int:
     for batch in batches:
         if batch.landed != batch.accepted + batch.quarantined + batch.duplicate:
             faults.append(f"{batch.id}: {batch.landed} landed is not accepted + quarantined + duplicate")
-        manifest = hub.lake.raw(batch.tail, batch.id) / "manifest.json"
-        if not manifest.is_file() or json.loads(manifest.read_text(encoding="utf-8"))["rows"] != batch.landed:
+        if _json(hub.lake.raw(batch.tail, batch.id) / "manifest.json").get("rows") != batch.landed:
             faults.append(f"{batch.id}: its raw manifest is missing or counts other rows than the ledger")
     return len(batches)
 
 
+def _json(path: Path) -> dict[str, Any]:
+    """The object in a file; an empty one where the file is gone or torn."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _manifests(hub: Hub, faults: list[str]) -> int:
-    count = 0
-    for product in hub.contracts.products:
-        path = hub.lake.product_manifest(product)
-        if not path.is_file():
-            continue
-        count += 1
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+    newest = newest_versions(hub)
+    for version in newest:
+        product = version.name
+        manifest = _json(hub.lake.product_manifest(product))
         if not signature_holds(manifest, public_key(hub)):
-            faults.append(f"product {product}: its manifest does not bear this hub's signature")
+            faults.append(f"product {product}: its manifest is missing or does not bear this hub's signature")
+            continue
+        if manifest["version"] < version.version:
+            told = f"its manifest is of version {manifest['version']}, the newest is {version.version}"
+            faults.append(f"product {product}: {told}")
         for name, digest in manifest["files"].items():
             file = hub.lake.product(product) / name
             if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
                 faults.append(f"product {product}: file {name} is missing or changed")
-    return count
+    return len(newest)
 
 
 def _packs(hub: Hub, faults: list[str]) -> int:

@@ -16,6 +16,7 @@ from hub.contracts import BaseContract, Feed
 from hub.derive import DERIVED
 from hub.engine import Engine
 from hub.errors import StopError
+from hub.gate import hold
 from hub.steps.link import feed_values
 
 __all__ = ["merge", "merge_inputs"]
@@ -32,7 +33,7 @@ def merge(hub: Hub) -> dict[str, int]:
         Rows by entity.
 
     Raises:
-        StopError: A base table would break its own contract (a key twice).
+        StopError: A base table would break its own contract: a key twice, a critical rule of its suite.
     """
     counts: dict[str, int] = {}
     with hub.engine() as engine:
@@ -44,6 +45,8 @@ def merge(hub: Hub) -> dict[str, int]:
                 builder.derive(entity, derive)
         for entity in hub.contracts.base:
             counts[entity] = builder.write(entity)
+    for entity, base in hub.contracts.base.items():
+        hold(hub, base, hub.lake.base(entity))
     return counts
 
 

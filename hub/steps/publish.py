@@ -14,6 +14,7 @@ from hub.delta import delta_files, delta_table
 from hub.digest import table_digest
 from hub.engine import Engine
 from hub.errors import StopError
+from hub.gate import hold
 from hub.exchange.signing import sign
 from hub.exchange.versions import ProductVersion, newest_version, record_version
 from hub.ledger import now
@@ -31,7 +32,8 @@ def publish(hub: Hub) -> list[ProductVersion]:
         The versions made now.
 
     Raises:
-        StopError: A product's query does not give its contract's columns; nothing of that product is published.
+        StopError: A product's query does not give its contract's columns, or its rows break a critical rule; nothing
+            of that product is published.
     """
     number = hub.ledger.newest_release()
     if number is None:
@@ -76,6 +78,7 @@ def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: Re
         schema_mode="overwrite",
         configuration={"delta.logRetentionDuration": "interval 1095 days"},
     )
+    hold(hub, product, path)
     version = ProductVersion(
         name=product.name,
         version=DeltaTable(str(path)).version(),

@@ -108,7 +108,7 @@ def test_a_warning_is_told_though_the_row_went_on(hub: Hub, tmp_path: Path) -> N
     assert [(line["行号"], line["问题代码"], line["处理结果"]) for line in found] == [
         (1, "aged_80_or_more", OUTCOMES[Outcome.WARNED]),
         (2, "amount_plausible", OUTCOMES[Outcome.WARNED]),
-    ] or [(line["行号"], line["问题代码"]) for line in found] == [(1, "aged_80_or_more"), (2, "amount_plausible")]
+    ]
 
 
 def test_without_a_department_it_is_all_of_them(hub: Hub, tmp_path: Path, health: list[dict[str, Any]]) -> None:

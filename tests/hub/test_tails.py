@@ -1,0 +1,130 @@
+"""What bears one path tail: stubs that can be filled in at once, and a page of all there is."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hub.context import Hub
+from hub.contracts import load_contracts
+from hub.errors import StopError
+from hub.settings import ROOT
+from hub.suites import load_suite
+from hub.tails import scaffold, show
+from tests.hub.mini import fill, opened
+
+TAIL = "civil_affairs/orphan"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The contracts, without the samples."""
+    for folder in ("schemas", "connectors/systems"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+class TestScaffold:
+    def test_stubs_are_three_files_of_one_tail(self, tmp_path: Path) -> None:
+        made = [path.relative_to(tmp_path).as_posix() for path in scaffold(tmp_path, TAIL, ["monthly_drop"])]
+        assert made == [
+            "schemas/sources/civil_affairs/orphan.yml",
+            "expectations/sources/civil_affairs/orphan.yml",
+            "samples/systems/civil_affairs/orphan.py",
+        ]
+        assert all((tmp_path / name).is_file() for name in made)
+
+    def test_stubs_are_valid_as_they_are(self, root: Path) -> None:
+        _contract, _suite, sample = scaffold(root, TAIL, ["monthly_drop"])
+        source = load_contracts(root).sources[TAIL]
+        assert (source.connection, source.mode, source.keys) == ("monthly_drop", "snapshot", ("id_number",))
+        assert [feed.entity for feed in source.feeds] == ["person"]
+        assert load_suite(TAIL, root) == []
+        assert ast.get_docstring(ast.parse(sample.read_text(encoding="utf-8")))
+
+    def test_the_stub_says_which_connection(self, tmp_path: Path) -> None:
+        contract, *_ = scaffold(tmp_path, TAIL, ["first", "second"])
+        custom = yaml.safe_load(contract.read_text(encoding="utf-8"))["customProperties"]
+        assert custom[0] == {"property": "connection", "value": "first"}
+
+    @pytest.mark.parametrize("tail", ["orphan", "a/b/c", "A/b", "a/B", "a/", "/b", "a/1", "../b", "a/b.c", "a b/c", ""])
+    def test_what_is_no_tail_is_refused(self, tmp_path: Path, tail: str) -> None:
+        with pytest.raises(StopError, match="<department>/<dataset>"):
+            scaffold(tmp_path, tail, ["x"])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_nothing_is_overwritten_and_nothing_half_made(self, tmp_path: Path) -> None:
+        suite = tmp_path / "expectations" / "sources" / f"{TAIL}.yml"
+        suite.parent.mkdir(parents=True)
+        suite.write_text("mine")
+        with pytest.raises(StopError, match=f"already there: expectations/sources/{TAIL}.yml"):
+            scaffold(tmp_path, TAIL, ["x"])
+        assert suite.read_text() == "mine"
+        assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["orphan.yml"]
+
+
+@pytest.mark.integration
+class TestShow:
+    DATASET = "health_commission/death"
+
+    def test_a_dataset_with_all_that_bears_its_tail(self, hub: Hub) -> None:
+        found = show(hub, self.DATASET)
+        assert (found["tail"], found["title"], found["version"]) == (self.DATASET, "死亡医学证明", "1.0.0")
+        assert found["files"] == [f"expectations/sources/{self.DATASET}.yml", f"schemas/sources/{self.DATASET}.yml"]
+        assert (found["feeds"], found["dag"]) == (["person"], "pull__health_commission")
+        assert found["lake"] == [f"1-raw/{self.DATASET}", f"3-checked/{self.DATASET}"]
+        id_number = next(column for column in found["columns"] if column["name"] == "id_number")
+        assert id_number == {
+            "name": "id_number",
+            "source": "身份证件号码",
+            "title": "身份证件号码",
+            "type": "string",
+            "grade": "L3",
+        }
+
+    def test_its_batches_and_issues_and_no_others(self, hub: Hub) -> None:
+        found = show(hub, self.DATASET)
+        assert [(batch["batch"], batch["state"], batch["landed"]) for batch in found["batches"]] == [
+            ("health_commission.death.000001", "checked", 1)
+        ]
+        assert found["issues"] == [{"rule": "id_date", "column": "id_number", "outcome": "refused", "count": 1}]
+
+    def test_a_base_table_by_its_tail_or_name(self, hub: Hub) -> None:
+        found = show(hub, "base/person")
+        assert found == show(hub, "person")
+        assert found["files"] == ["expectations/base/person.yml", "schemas/base/person.yml"]
+        assert (found["lake"], found["dag"], found["batches"]) == ([], "build", [])
+
+    def test_a_product(self, hub: Hub) -> None:
+        hub.lake.product("village_summary").mkdir(parents=True)
+        found = show(hub, "products/village_summary")
+        assert (found["lake"], found["dag"]) == (["7-products/village_summary"], "publish")
+        assert found["files"] == ["expectations/products/village_summary.yml", "schemas/products/village_summary.yml"]
+
+    def test_an_unknown_tail_is_told_with_all_known_ones(self, hub: Hub) -> None:
+        with pytest.raises(StopError) as caught:
+            show(hub, "health_commission/deaths")
+        for known in (self.DATASET, "base/person", "products/village_summary"):
+            assert known in caught.value.allowed
+
+    def test_every_contract_can_be_shown_and_has_its_files(self, hub: Hub) -> None:
+        contracts = (*hub.contracts.sources, *hub.contracts.base, *hub.contracts.products)
+        assert {tail: len(show(hub, tail)["files"]) for tail in contracts} == dict.fromkeys(contracts, 2)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Any]:
+    with opened(tmp_path_factory.mktemp("tails"), module_database_url) as opened_hub:
+        fill(opened_hub)
+        for tail in (TestShow.DATASET, "health_commission/birth"):
+            (batch,) = opened_hub.ledger.batches(tail)
+            opened_hub.ledger.record_issues(batch, "conform", [("id_date", "id_number", "refused", 1)])
+            opened_hub.ledger.save_batch(replace(batch, state="checked"))
+        yield opened_hub
