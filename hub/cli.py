@@ -138,7 +138,10 @@ def issues_command(
     with _hub() as hub:
         if export is not None:
             rows = export_issues(hub, system, export, actor=f"cli:{getpass.getuser()}")
-            console.print(f"{export}: {rows:,} cells")
+            if as_json:
+                _print_json({"file": str(export), "rows": rows})
+            else:
+                console.print(f"{export}: {rows:,} cells")
             return
         found = hub.ledger.issues(system)
     if as_json:

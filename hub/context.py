@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from hub.contracts import Contracts, load_contracts
 from hub.engine import Engine
+from hub.errors import RetryError
 from hub.ledger import Ledger, migrate
 from hub.pg import embedded_server
 from hub.settings import Settings, load_settings
@@ -59,6 +60,18 @@ def _keep_secret(path: Path, content: bytes) -> None:
     path.chmod(0o600)
 
 
+def _migrate(database: sa.Engine) -> None:
+    try:
+        migrate(database)
+    except sa.exc.OperationalError as error:
+        raise RetryError(
+            where="PostgreSQL",
+            came=f"it cannot be reached ({type(error.orig).__name__})",
+            allowed="a server that answers",
+            do="see that it runs and that HUB_DATABASE_URL is right, then run again",
+        ) from error
+
+
 @contextmanager
 def open_hub(settings: Settings | None = None) -> Iterator[Hub]:
     """Open the hub: read the contracts, reach or start PostgreSQL, bring the ledger up to date.
@@ -73,7 +86,7 @@ def open_hub(settings: Settings | None = None) -> Iterator[Hub]:
         url = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         database = sa.create_engine(url, pool_pre_ping=True, pool_size=5)
         stack.callback(database.dispose)
-        migrate(database)
+        _migrate(database)
         yield Hub(
             settings=settings,
             contracts=contracts,

@@ -49,7 +49,8 @@ expectations: []
 meta: {{owner: {department}}}
 """
 
-_SAMPLE = '"""Invented rows of {tail}, behind the interface its department has."""\n'
+# An invented person: the number is right in form under a county code the police never issue.
+_SAMPLE = "身份证号,姓名\n320372198001019950,李样例\n"
 
 
 def scaffold(root: Path, tail: str, connections: list[str]) -> list[Path]:
@@ -70,13 +71,13 @@ def scaffold(root: Path, tail: str, connections: list[str]) -> list[Path]:
     files = {
         root / "schemas" / "sources" / f"{tail}.yml": _CONTRACT.format(**values),
         root / "expectations" / "sources" / f"{tail}.yml": _SUITE.format(**values),
-        root / "samples" / "systems" / department / f"{dataset}.py": _SAMPLE.format(**values),
+        root / "samples" / "drops" / tail / f"{dataset}_20261101.csv": _SAMPLE,
     }
     present = [str(path.relative_to(root)) for path in files if path.exists()]
     if present:
         raise StopError("hub new", f"already there: {', '.join(present)}", "a tail nobody has", "choose another name")
     for path, content in files.items():
-        write_atomically(path, content.encode())
+        write_atomically(path, content.encode("gb18030" if path.suffix == ".csv" else "utf-8"))
     return list(files)
 
 

@@ -36,6 +36,7 @@ SYSTEMS: dict[str, Callable[[Plan, dict[str, pa.Table], Path], dict[str, Spoiled
     "public_security": public_security.deliver,
 }
 DESCRIPTION = "county.json"
+DROPS = Path(__file__).with_name("drops")
 Tell = Callable[[str], None]
 
 
@@ -75,12 +76,19 @@ def make(plan: Plan, output: Path, tell: Tell = lambda _: None) -> Made:
         tell(system)
         own = {name: pa.concat_tables(tables.pop(name)) for name in list(tables) if name.startswith(f"{system}/")}
         delivered.update(deliver(plan, own, output / "systems" / system))
+    _add_drops(output / "systems")
     tell("truth")
     faults = truth.faults_of(delivered)
     records = {name: pa.concat_tables(parts) for name, parts in truths.items()}
     records |= {"row": truth.rows_of(delivered), "fault": faults, "count": truth.counts_of(delivered, faults)}
     truth.write(output / "truth", records)
     return Made(output, _describe(plan, counties, output, records))
+
+
+def _add_drops(systems: Path) -> None:
+    """Put files that lie in `samples/drops/<department>/<dataset>/` into the departments' folders as they are."""
+    for file in sorted(DROPS.glob("*/*/*")):
+        shutil.copyfile(file, systems / file.parts[-3] / file.name)
 
 
 def _collect(community: Community, truths: dict[str, list[pa.Table]]) -> Iterator[tuple[str, pa.Table]]:

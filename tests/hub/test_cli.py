@@ -71,13 +71,11 @@ class TestHelp:
         speaking = {name for name, command in commands.items() if any("--json" in p.opts for p in command.params)}
         assert {"run", "status", "extract", "issues", "show", "verify", "create", "list"} <= speaking
 
-    def test_it_is_installed_under_its_name_and_starts_without_heavy_libraries(self) -> None:
-        script = (
-            "import sys; import hub.cli; "
-            "sys.exit(str({'great_expectations', 'airflow', 'uvicorn', 'fastapi'} & set(sys.modules) or 0))"
-        )
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert (done.stderr.strip(), done.returncode) in {("0", 1), ("", 0)}
+    def test_it_starts_without_heavy_libraries(self) -> None:
+        heavy = "{'great_expectations', 'airflow', 'uvicorn', 'fastapi'}"
+        script = f"import sys, hub.cli; print({heavy} & set(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout == "set()\n"
 
 
 class TestExitCodes:
@@ -172,7 +170,7 @@ class TestOnAHub:
         shown = call("status").stdout
         hub.ledger.drop_batch(batch)
         (line,) = (line for line in shown.splitlines() if "registered_resident" in line)
-        assert line.split("│")[2:6] and [cell.strip() for cell in line.split("│")[2:6]] == ["4", "4", "0", "0"]
+        assert [cell.strip() for cell in line.split("│")[2:6]] == ["4", "4", "0", "0"]
         assert "WJ_SWZM_20261102.csv" in shown
         assert "推送 Deliveries: 0 due, 0 sent, 0 receipted, 0 failed" in shown
 
@@ -218,6 +216,8 @@ class TestOnAHub:
         path = tmp_path / "x.csv"
         assert "0 cells" in call("issues", "--system", "market_regulation", "--export", str(path)).stdout
         assert path.is_file()
+        exported = called_json("issues", "--system", "market_regulation", "--export", str(path))
+        assert exported == {"file": str(path), "rows": 0}
 
     def test_show_names_files_columns_and_batches(self, hub: Hub) -> None:
         shown = call("show", "health_commission/death").stdout

@@ -75,9 +75,7 @@ def test_a_refused_cell_is_told_once_with_what_came(health: list[dict[str, Any]]
 
 
 def test_a_row_that_fails_a_rule_names_it_in_the_suites_words(health: list[dict[str, Any]]) -> None:
-    assert lines(health, 3) == [
-        ("死亡日期", "death_date_not_in_future", OUTCOMES[Outcome.QUARANTINED], None, None)
-    ]
+    assert lines(health, 3) == [("死亡日期", "death_date_not_in_future", OUTCOMES[Outcome.QUARANTINED], None, None)]
     (line,) = (line for line in health if line["行号"] == 3)
     assert (line["问题说明"], line["建议"]) == ("死亡日期不得在将来", "核对后在源系统中改正")
 

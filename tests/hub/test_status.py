@@ -106,9 +106,7 @@ def test_products_are_at_their_newest_version(hub: Hub) -> None:
         record_version(hub, ProductVersion("village_summary", version, 4, 134, 133 + version, "0", AT, AT.date()))
     found = status(hub)
     assert found["release"] == 4
-    assert found["products"] == [
-        {"name": "village_summary", "version": 1, "release": 4, "rows": 134, "villages": 134}
-    ]
+    assert found["products"] == [{"name": "village_summary", "version": 1, "release": 4, "rows": 134, "villages": 134}]
 
 
 def test_it_can_be_written_as_json(hub: Hub) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,7 +36,7 @@ class TestScaffold:
         assert made == [
             "schemas/sources/civil_affairs/orphan.yml",
             "expectations/sources/civil_affairs/orphan.yml",
-            "samples/systems/civil_affairs/orphan.py",
+            "samples/drops/civil_affairs/orphan/orphan_20261101.csv",
         ]
         assert all((tmp_path / name).is_file() for name in made)
 
@@ -47,7 +46,7 @@ class TestScaffold:
         assert (source.connection, source.mode, source.keys) == ("monthly_drop", "snapshot", ("id_number",))
         assert [feed.entity for feed in source.feeds] == ["person"]
         assert load_suite(TAIL, root) == []
-        assert ast.get_docstring(ast.parse(sample.read_text(encoding="utf-8")))
+        assert sample.read_text(encoding="gb18030").splitlines()[0] == "身份证号,姓名"
 
     def test_the_stub_says_which_connection(self, tmp_path: Path) -> None:
         contract, *_ = scaffold(tmp_path, TAIL, ["first", "second"])

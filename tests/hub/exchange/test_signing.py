@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.context import Hub
@@ -21,9 +21,11 @@ from hub.exchange.signing import public_key, sign, verify
 from hub.store import Lake
 
 MANIFEST = {"product": "名册", "rows": 3, "files": {"a.parquet": "00"}, "columns": ["姓名"], "note": None}
+TEXT = st.text(max_size=5)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -48,7 +50,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
     return hub_at(tmp_path_factory.mktemp("signing"))
 
 
-@given(st.dictionaries(st.text(), JSON))
+@settings(max_examples=40)
+@given(st.dictionaries(TEXT, JSON, max_size=4))
 def test_whatever_is_signed_verifies_after_a_journey_as_json(hub: Hub, manifest: dict[str, Any]) -> None:
     manifest = {name: value for name, value in manifest.items() if name not in ("public_key", "signature")}
     signed = json.loads(sign(hub, manifest))

@@ -172,7 +172,7 @@ class TestLocks:
         held.__enter__()
         with other.database.connect() as connection:
             holders = "FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
-            kill = f"SELECT pg_terminate_backend(pid) {holders} WHERE datname = current_database())"
+            kill = f"SELECT pg_terminate_backend(pid, 10000) {holders} WHERE datname = current_database())"
             assert connection.execute(sa.text(kill)).scalars().all() == [True]
         with other.locked("build"):
             pass
