@@ -14,9 +14,9 @@ from hub.delta import delta_files, delta_table
 from hub.digest import table_digest
 from hub.engine import Engine
 from hub.errors import StopError
-from hub.gate import hold
 from hub.exchange.signing import sign
 from hub.exchange.versions import ProductVersion, newest_version, record_version
+from hub.gate import hold
 from hub.ledger import now
 from hub.ledger.models import ReleaseRow
 from hub.masks import masked
