@@ -22,10 +22,10 @@ help: ## list what can be done
 	@echo "  Variables for run: COUNTY=$(COUNTY) PEOPLE=$(PEOPLE) SEED=$(SEED) FAULTS=$(FAULTS) VAR=$(VAR)"
 
 run: $(READY) ## walk an invented county through all eight steps, by Airflow
-	@$(PYTHON) -m hub.demo run --county $(COUNTY) --people $(PEOPLE) --seed $(SEED) --faults $(FAULTS) --home "$(VAR)"
+	@exec $(PYTHON) -m hub.demo run --county $(COUNTY) --people $(PEOPLE) --seed $(SEED) --faults $(FAULTS) --home "$(VAR)"
 
 serve: $(READY) ## portal, API and Airflow's UI on what `make run` has made
-	@$(PYTHON) -m hub.demo serve --home "$(VAR)"
+	@exec $(PYTHON) -m hub.demo serve --home "$(VAR)"
 
 test: $(READY) ## all tests
 	$(PYTHON) -m pytest
@@ -61,6 +61,7 @@ $(UV): requirements-uv.txt | $(PYTHON)
 
 # Not an editable install, which would fetch a build tool: a path file for Python, and the command beside it.
 $(READY): requirements.txt requirements-dev.txt $(UV)
+	@echo "安装依赖，约一分钟 installing what is locked, about a minute"
 	@$(UV) pip install --quiet --python $(PYTHON) --compile-bytecode --require-hashes -r requirements.txt -r requirements-dev.txt
 	@$(PYTHON) -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "community-data-hub.pth").write_text(str(pathlib.Path.cwd()) + "\n", encoding="utf-8")'
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m hub "$$@"\n' > $(BIN)/hub

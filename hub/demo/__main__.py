@@ -25,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_PAPER = 110  # columns where the output is no terminal, so that no figure is cut
 Home = Annotated[Path, typer.Option(help="Folder for everything the demo keeps.", file_okay=False)]
 AirflowPort = Annotated[int | None, typer.Option(envvar="HUB_AIRFLOW_PORT", help="Port of Airflow's UI.")]
 
@@ -40,7 +41,7 @@ def run_command(
     airflow_port: AirflowPort = None,
 ) -> None:
     """Walk all eight steps through Airflow, show them while they go, and print what came of it."""
-    console = Console()
+    console = _console()
     asked = County(county, people, seed, faults, as_of)
     with displaying(console) as display, running(home, asked, airflow_port, display.say) as machine:
         before = machine.hub.ledger.newest_release()
@@ -63,7 +64,7 @@ def serve_command(
     airflow_port: AirflowPort = 8081,
 ) -> None:
     """Serve portal, API and Airflow's UI on what `run` has made, until Ctrl-C."""
-    console = Console()
+    console = _console()
     county = read_county(home.resolve() / "sample")
     if county is None:
         raise StopError(where=str(home), came="no county", allowed="what `make run` leaves", do="`make run` first")
@@ -72,6 +73,10 @@ def serve_command(
         raise fault
     with displaying(console) as display, running(home, county, airflow_port, display.say) as machine:
         _serve(machine, portal_port, console)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PAPER)
 
 
 def _serve(machine: Machine, port: int, console: Console) -> None:

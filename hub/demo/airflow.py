@@ -13,19 +13,38 @@ from typing import Any
 
 import requests
 import sqlalchemy as sa
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from hub.errors import StopError
 from hub.settings import ROOT
 
-__all__ = ["Airflow", "Run", "TaskRun", "environment", "free_port", "taken_port"]
+__all__ = ["Airflow", "Run", "TaskRun", "commands", "environment", "free_port", "taken_port"]
 
-COMPONENTS = {
-    # The demo reads task logs from their files; the log server would only take one more port.
-    "airflow-scheduler": ["scheduler", "--skip-serve-logs"],
-    "airflow-api-server": ["api-server"],
-    "airflow-dag-processor": ["dag-processor"],
-}
+_WARM = """
+import warnings
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import duckdb_engine, great_expectations
+    import hub.walk, hub.contracts
+hub.contracts.load_contracts()
+from airflow.__main__ import main
+main()
+"""
+"""Tasks are forks of the scheduler: what it has imported, none of them must import again, which takes seconds each."""
+
 _PAGE = 100
+
+
+def commands() -> dict[str, list[str]]:
+    """Name -> command of the processes that stay up; `airflow db migrate` comes before them."""
+    airflow = str(Path(sys.executable).parent / "airflow")
+    return {
+        # The demo reads task logs from their files; the log server would only take one more port.
+        "airflow-scheduler": [sys.executable, "-c", _WARM, "scheduler", "--skip-serve-logs"],
+        "airflow-api-server": [airflow, "api-server"],
+        "airflow-dag-processor": [airflow, "dag-processor"],
+    }
 
 
 def taken_port(port: int, variable: str) -> StopError | None:
@@ -95,6 +114,7 @@ def environment(home: Path, database_url: str, port: int, base: Mapping[str, str
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
         "PATH": f"{Path(sys.executable).parent}:{base.get('PATH', '')}",
         "PYTHONPATH": str(ROOT),
+        "GX_ANALYTICS_ENABLED": "false",
         # A proxy of the site must not stand between Airflow's parts.
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
@@ -140,13 +160,15 @@ class Airflow:
         self.home = home
         self.address = f"http://127.0.0.1:{port}"
         self._session = requests.Session()
-        self._session.trust_env = False
+        self._session.trust_env = False  # no proxy of the site stands before loopback
+        # On a busy machine an answer may take its time; a refused connection is an answer.
+        self._session.mount("http://", HTTPAdapter(max_retries=Retry(connect=0, read=3, backoff_factor=0.5)))
 
     def healthy(self) -> bool:
         """Whether database, scheduler and DAG processor are all well."""
         try:
             reply = self._session.get(f"{self.address}/api/v2/monitor/health", timeout=5)
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
         parts = reply.json() if reply.ok else {}
         return all(
@@ -212,12 +234,24 @@ class Airflow:
         return folder / f"attempt={task.attempt}.log"
 
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
-        reply = self._session.get(f"{self.address}/api/v2/{path}", params=query, timeout=30)
-        reply.raise_for_status()
-        return dict(reply.json())
+        return dict(self._ask("GET", path, params=query).json())
 
     def _send(self, method: str, path: str, body: dict[str, Any]) -> None:
-        self._session.request(method, f"{self.address}/api/v2/{path}", json=body, timeout=30).raise_for_status()
+        self._ask(method, path, json=body)
+
+    def _ask(self, method: str, path: str, **content: Any) -> requests.Response:
+        try:
+            reply = self._session.request(method, f"{self.address}/api/v2/{path}", timeout=60, **content)
+            reply.raise_for_status()
+        except requests.RequestException as error:
+            status = "no answer" if error.response is None else f"HTTP {error.response.status_code}"
+            raise StopError(
+                where=f"Airflow's API, {method} {path}",
+                came=f"{status} ({type(error).__name__})",
+                allowed="an answer within a minute",
+                do="see the log of airflow-api-server, and start again",
+            ) from error
+        return reply
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -90,7 +90,7 @@ def lines(view: View, systems: int) -> list[Line]:
 
 def _line(task: str, title: str, view: View, expected: int, detail: str, rows: int) -> Line:
     found = [one for one in view.tasks if one.task == task]
-    ended = [one for one in found if one.state in {"success", "skipped"}]
+    ended = [one.state for one in found if one.state in {"success", "skipped"}]
     starts = [one.started_at for one in found if one.started_at]
     is_active = any(one.state == "running" for one in found)
     ends = [one.ended_at for one in found if one.ended_at]
@@ -98,23 +98,23 @@ def _line(task: str, title: str, view: View, expected: int, detail: str, rows: i
     return Line(
         step=task,
         title=title,
-        state=_state(found, is_active, len(ended), expected),
+        state=_state(found, is_active, ended, expected),
         detail=(f"{len(ended)}/{expected} " if expected > 1 else "") + detail,
         rows=rows,
         seconds=(until - min(starts)).total_seconds() if starts and until else 0.0,
     )
 
 
-def _state(found: Sequence[TaskRun], is_active: bool, ended: int, expected: int) -> str:
+def _state(found: Sequence[TaskRun], is_active: bool, ended: Sequence[str], expected: int) -> str:
     if failed(found):
         return "failed"
     if any(one.state == "up_for_retry" for one in found):
         return "will retry"
     if is_active:
         return "running"
-    if ended and all(one.state == "skipped" for one in found):
+    if set(ended) == {"skipped"}:
         return "not due"
-    return "done" if ended >= expected else "waiting"
+    return "done" if len(ended) >= expected else "waiting"
 
 
 def start(machine: Machine) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from hub.context import Hub, open_hub
-from hub.demo.airflow import COMPONENTS, Airflow, environment, free_port, taken_port
+from hub.demo.airflow import Airflow, commands, environment, free_port, taken_port
 from hub.demo.county import County, finish_county, make_county, places_file, serve_county
 from hub.demo.processes import Processes
 from hub.pg import embedded_server, ensure_database
@@ -60,33 +60,39 @@ def running(var: Path, county: County, airflow_port: int | None, say: Say) -> It
     fault = taken_port(airflow_port, "HUB_AIRFLOW_PORT") if airflow_port else None
     if fault is not None:
         raise fault
-    var, started_at = var.resolve(), datetime.now(UTC)
-    with _ending_well(), ExitStack() as stack:
-        say("启动数据库 starting PostgreSQL")
-        url = stack.enter_context(embedded_server(var / "hub"))
-        processes = stack.enter_context(Processes(var / "log"))
-        own = _environment(var, county, url)
-        port = airflow_port or free_port()
-        settings = environment(var / "airflow", ensure_database(url, "airflow"), port, own)
-        _start(processes, var, county, settings, say)
-        hub = stack.enter_context(
-            open_hub(
-                load_settings(
-                    data_dir=var / "hub",
-                    database_url=url,
-                    env_file=places_file(var / "sample"),
-                    division=county.county,
-                    as_of=county.as_of,
-                )
-            )
+    var = var.resolve()
+    with _ending_well() as deaf, ExitStack() as stack:
+        try:
+            yield _bring_up(stack, var, county, airflow_port or free_port(), say)
+            say("停止 stopping")
+        finally:
+            deaf()
+
+
+def _bring_up(stack: ExitStack, var: Path, county: County, port: int, say: Say) -> Machine:
+    started_at = datetime.now(UTC)
+    say("启动数据库 starting PostgreSQL")
+    url = stack.enter_context(embedded_server(var / "hub"))
+    processes = stack.enter_context(Processes(var / "log"))
+    own = _environment(var, county, url)
+    settings = environment(var / "airflow", ensure_database(url, "airflow"), port, own)
+    _start(processes, var, county, settings, say)
+    opened = open_hub(
+        load_settings(
+            data_dir=var / "hub",
+            database_url=url,
+            env_file=places_file(var / "sample"),
+            division=county.county,
+            as_of=county.as_of,
         )
-        airflow = Airflow(var / "airflow", port)
-        say("等待 Airflow waiting for Airflow")
-        processes.wait_until("Airflow", airflow.healthy, _START_SECONDS)
-        wanted = {"build", "publish", "deliver", "upkeep", *(f"pull__{name}" for name in hub.contracts.systems)}
-        processes.wait_until("Airflow's DAGs", lambda: airflow.dags() >= wanted, _START_SECONDS)
-        yield Machine(hub, airflow, processes, settings, started_at)
-        say("停止 stopping")
+    )
+    hub = stack.enter_context(opened)
+    airflow = Airflow(var / "airflow", port)
+    say("等待 Airflow waiting for Airflow")
+    processes.wait_until("Airflow", airflow.healthy, _START_SECONDS)
+    wanted = {"build", "publish", "deliver", "upkeep", *(f"pull__{name}" for name in hub.contracts.systems)}
+    processes.wait_until("Airflow's DAGs", lambda: airflow.dags() >= wanted, _START_SECONDS)
+    return Machine(hub, airflow, processes, settings, started_at)
 
 
 def _environment(var: Path, county: County, url: str) -> dict[str, str]:
@@ -108,8 +114,8 @@ def _start(processes: Processes, var: Path, county: County, settings: dict[str, 
     making = make_county(processes, county, var / "sample", settings)
     say("建立 Airflow 的表" + ("，生成样例县" if making else "") + " preparing Airflow's tables and the sample county")
     processes.finish(migrating)
-    for name, arguments in COMPONENTS.items():
-        processes.start(name, [airflow, *arguments], settings)
+    for name, command in commands().items():
+        processes.start(name, command, settings)
     if making:
         finish_county(processes, making, county, var / "sample")
     say("启动六个部门系统 starting the department systems")
@@ -118,17 +124,21 @@ def _start(processes: Processes, var: Path, county: County, settings: dict[str, 
 
 
 @contextmanager
-def _ending_well() -> Iterator[None]:
-    """Turn SIGTERM into an ordinary exit, and let nothing interrupt the cleaning up."""
+def _ending_well() -> Iterator[Callable[[], None]]:
+    """Turn SIGTERM into an ordinary exit; yield what makes the process deaf, so that nothing interrupts cleaning up."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def deaf() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_IGN)
+        deaf()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    before = {name: signal.signal(name, leave) for name in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, leave) for number in numbers}
     try:
-        yield
+        yield deaf
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -163,7 +163,7 @@ def _datasets(found: dict[str, Any]) -> Table:
         for name in _COUNTS:
             row[name] += batch[name]
     table = Table(title="数据集 datasets: landed = accepted + quarantined + duplicate", title_justify="left")
-    table.add_column("dataset")
+    table.add_column("dataset", no_wrap=True)
     for name in _COUNTS:
         table.add_column(name, justify="right")
     for tail_, row in sorted(sums.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import socket
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from hub.demo.airflow import Airflow, Run, TaskRun, environment, free_port, taken_port
+from hub.demo.airflow import Airflow, Run, TaskRun, commands, environment, free_port, taken_port
 from hub.errors import StopError
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -106,6 +107,19 @@ def test_a_dag_file_that_does_not_import_stops_the_demo() -> None:
     found, _ = airflow(importErrors={"import_errors": [broken]})
     with pytest.raises(StopError, match=r"build\.py: NameError: name 'x' is not defined"):
         found.dags()
+
+
+def test_an_answer_that_is_none_stops_the_demo() -> None:
+    with pytest.raises(StopError, match=r"GET dags/~/dagRuns: HTTP 404 .*airflow-api-server"):
+        airflow()[0].runs(SINCE)
+
+
+def test_the_scheduler_imports_before_it_forks_what_tasks_need() -> None:
+    command = commands()["airflow-scheduler"]
+    for module in ("great_expectations", "hub.walk", "hub.contracts"):
+        assert importlib.util.find_spec(module)
+        assert module in command[2]
+    compile(command[2], "scheduler", "exec")
 
 
 def test_the_log_of_the_last_attempt_is_found() -> None:

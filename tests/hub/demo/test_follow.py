@@ -68,6 +68,13 @@ def test_the_steps_as_they_stand() -> None:
     assert deliver.rows == 3
 
 
+def test_a_build_that_was_called_again_before_it_had_anything_to_do_is_not_done() -> None:
+    skipped = task("build", "build", "skipped", 8)
+    assert lines(view(skipped, task("build", "build", None)), 1)[2].state == "not due"
+    assert lines(view(skipped, task("build", "build", "running", 9)), 1)[2].state == "running"
+    assert lines(view(skipped, task("build", "build", "success", 9)), 1)[2].state == "done"
+
+
 def test_a_step_is_done_when_every_department_is() -> None:
     one = task("pull__a", "pull", "success", 4)
     two = task("pull__b", "pull", "success", 9)
