@@ -37,7 +37,7 @@ lint: $(READY) ## style, types, directions of imports
 	$(BIN)/lint-imports
 
 bench: $(READY) ## what it costs, as JSON
-	@$(PYTHON) -m benchmarks walk pull quality --json
+	@$(PYTHON) -m benchmarks walk --json
 
 lock: $(UV) ## write requirements*.txt anew from requirements*.in
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.in -o requirements.txt
