@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import Date, DateTime, TypeEngine
 
 from connectors.base import Connection, Offer, Request
-from connectors.errors import StopError
+from connectors.errors import RetryError, StopError
 from connectors.rows import regrouped, schema_drift
 from connectors.sql_streams import columns_of, database_errors, readable, stream
 
@@ -112,13 +112,16 @@ class _SqlOffer(Offer):
         with database_errors(self._where):
             table = self._describe()
             statement, columns = self._statement(table)
-            self.expected_rows = 0
+            self.expected_rows = count = 0
             latest: datetime | None = None
             for batch in regrouped(stream(self._engine, statement, columns)):
                 latest = _later(latest, self._latest(batch))
                 if batch.num_rows:
                     self.expected_rows = int(batch.column(_TOTAL)[0].as_py())
+                count += batch.num_rows
                 yield batch.select(list(self._request.fields))
+            if count != self.expected_rows:
+                raise RetryError(self._where, f"{count} of {self.expected_rows} rows came", "all rows", "pull again")
             if latest is not None:
                 # A clock that runs ahead at the source must not make later rows invisible.
                 self._reached = _later(self._reached, min(latest, _like(table.now, latest)))

@@ -49,6 +49,7 @@ def run_command(
         view: View | None = None
         for view in follow(machine):
             display.show(lines(view, len(machine.hub.contracts.systems)))
+        display.say("完成 done")
         broken = failed(view.tasks) if view else []
         print_failures(console, machine.airflow, broken)
         if not broken:

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hub.context import Hub
 from hub.demo.airflow import Run, TaskRun
 from hub.demo.machine import Machine
 from hub.errors import StopError
-from hub.exchange.receipts import delivery_counts
 from hub.exchange.versions import newest_versions
 from hub.ledger import Batch
+from hub.ledger.models import DeliveryRow, ReleaseRow
 from hub.walk import build_is_due
 
 __all__ = ["Line", "View", "awaited", "failed", "follow", "lines", "start"]
@@ -31,13 +35,15 @@ class View:
         runs: DAG runs of this walk.
         tasks: Their tasks.
         batches: Batches pulled by this walk.
+        released: Rows of the base tables this walk released.
         products: Rows of the products this walk published.
-        receivers: Receivers whose newest delivery is sent or receipted.
+        receivers: How many receivers this walk has served.
     """
 
     runs: Sequence[Run]
     tasks: Sequence[TaskRun]
     batches: Sequence[Batch]
+    released: int
     products: int
     receivers: int
 
@@ -82,7 +88,7 @@ def lines(view: View, systems: int) -> list[Line]:
     return [
         _line("pull", "归集", view, systems, f"{len(view.batches)} batches", landed),
         _line("take_in", "转换·校验", view, systems, f"{len(checked)} batches", sum(one.landed for one in checked)),
-        _line("build", "关联·融合·发布", view, 1, "", 0),
+        _line("build", "关联·融合·发布", view, 1, "", view.released),
         _line("publish", "产品", view, 1, "", view.products),
         _line("deliver", "推送", view, 1, f"{view.receivers} receivers", view.receivers),
     ]
@@ -164,9 +170,25 @@ def _look(machine: Machine) -> View:
         runs=runs,
         tasks=[task for task in machine.airflow.tasks(since) if (task.dag, task.run) in known],
         batches=[batch for batch in hub.ledger.batches() if batch.pulled_at >= since],
+        released=_released(hub, since),
         products=sum(version.rows for version in newest_versions(hub) if version.published_at >= since),
-        receivers=sum(delivery_counts(hub)[state] for state in ("sent", "receipted")),
+        receivers=_served(hub, since),
     )
+
+
+def _released(hub: Hub, since: datetime) -> int:
+    newest = (
+        select(ReleaseRow.tables).where(ReleaseRow.released_at >= since).order_by(ReleaseRow.number.desc()).limit(1)
+    )
+    with Session(hub.database) as session:
+        return sum(table["rows"] for table in (session.scalar(newest) or {}).values())
+
+
+def _served(hub: Hub, since: datetime) -> int:
+    receiver = func.distinct(DeliveryRow.receiver_kind + "/" + DeliveryRow.receiver)
+    reached = DeliveryRow.state.in_(("sent", "receipted"))
+    with Session(hub.database) as session:
+        return session.scalar(select(func.count(receiver)).where(DeliveryRow.delivered_at >= since, reached)) or 0
 
 
 def _due(machine: Machine, view: View) -> list[str]:

@@ -18,7 +18,7 @@ from hub.errors import StopError
 
 __all__ = ["Child", "Processes", "tail"]
 
-_PATIENCE = 20.0  # seconds a process gets to end by itself
+_PATIENCE = 10.0  # seconds a process gets to end by itself
 _PAUSE = 0.1
 
 

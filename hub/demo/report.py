@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from hub.context import Hub
 from hub.demo.airflow import Airflow, TaskRun
@@ -44,8 +45,9 @@ def displaying(console: Console) -> Iterator[Display]:
     if not console.is_terminal:
         yield _Plain(console)
         return
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield _Live(live)
+    display = _Live()
+    with Live(get_renderable=display.picture, console=console, refresh_per_second=4, transient=True):
+        yield display
 
 
 class _Plain:
@@ -71,29 +73,34 @@ class _Plain:
 
 
 class _Live:
-    """A table that is drawn anew, below what is going on."""
+    """What is going on, or the steps as a table, under a running clock."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self) -> None:
         self._since = time.monotonic()
+        self._text = ""
+        self._lines: list[Line] = []
 
     def say(self, text: str) -> None:
-        self._live.update(f"{self._elapsed()}  {text}")
+        self._text, self._lines = text, []
 
     def show(self, lines: list[Line]) -> None:
-        table = Table(title=f"{self._elapsed()}  归集到推送 the walk", title_justify="left")
+        self._lines = lines
+
+    def picture(self) -> RenderableType:
+        """What to draw now; asked several times a second."""
+        elapsed = f"{time.monotonic() - self._since:5.0f} s"
+        if not self._lines:
+            return Text(f"{elapsed}  {self._text}")
+        table = Table(title=f"{elapsed}  归集到推送 the walk", title_justify="left")
         for name in ("步骤 step", "状态 state", "进度 progress"):
             table.add_column(name)
         for name in ("行 rows", "秒 seconds"):
             table.add_column(name, justify="right")
-        for line in lines:
+        for line in self._lines:
             style = _STYLES.get(line.state, "dim")
             cells = (f"{line.title} {line.step}", line.state, line.detail, f"{line.rows:,}", f"{line.seconds:.1f}")
             table.add_row(*cells, style=style)
-        self._live.update(table)
-
-    def _elapsed(self) -> str:
-        return f"{time.monotonic() - self._since:5.0f} s"
+        return table
 
 
 def print_failures(console: Console, airflow: Airflow, tasks: list[TaskRun]) -> None:
@@ -175,12 +182,13 @@ def _datasets(found: dict[str, Any]) -> Table:
 
 def _next(hub: Hub) -> list[str]:
     command = _near(Path(sys.executable).parent / "hub")
-    home = "" if _near(hub.lake.root) == str(Path("var") / "hub") else f"HUB_DATA_DIR={_near(hub.lake.root)} "
+    is_usual = _near(hub.lake.root) == str(Path("var") / "hub")
+    home = "" if is_usual else f"HUB_DATA_DIR={_near(hub.lake.root)} "
     roster = f"extract village_resident_roster --division {example_village(hub)} --output roster.xlsx"
     return [
         f"{home}{command} {roster}",
         f"{home}{command} issues --export issues.xlsx",
-        "make serve",
+        "make serve" + ("" if is_usual else f" VAR={_near(hub.lake.root.parent)}"),
     ]
 
 

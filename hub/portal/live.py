@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
+from hub.contracts import Contract
+from hub.delta import delta_files
 from hub.ledger.models import ReleaseRow
 
 __all__ = ["LiveRelease", "base_rows", "live_release", "product_dataset"]
@@ -45,13 +47,21 @@ def live_release(hub: Hub) -> LiveRelease | None:
 def base_rows(
     hub: Hub, release: LiveRelease, entity: str, columns: Sequence[str], where: ds.Expression | None = None
 ) -> pa.Table:
-    """Rows of a base table as of a release, sorted by nothing; an entity that was not released has none."""
+    """Rows of a base table as of a release, in no order; an entity that was not released has none."""
+    contract = hub.contracts.base[entity]
     if entity not in release.versions:
-        return hub.contracts.base[entity].arrow_schema.empty_table().select(list(columns))
-    table = DeltaTable(str(hub.lake.base(entity)), version=release.versions[entity])
-    return table.to_pyarrow_dataset().to_table(columns=list(columns), filter=where)
+        return contract.arrow_schema.empty_table().select(list(columns))
+    rows = _dataset(contract, hub.lake.base(entity), release.versions[entity])
+    return rows.to_table(columns=list(columns), filter=where)
 
 
 def product_dataset(hub: Hub, product: str, version: int) -> ds.Dataset:
     """One version of a product."""
-    return DeltaTable(str(hub.lake.product(product)), version=version).to_pyarrow_dataset()
+    return _dataset(hub.contracts.products[product], hub.lake.product(product), version)
+
+
+def _dataset(contract: Contract, path: Path, version: int) -> ds.Dataset:
+    files = [str(file) for file in delta_files(path, version)]
+    if files:
+        return ds.dataset(files, schema=contract.arrow_schema, format="parquet")
+    return ds.dataset(contract.arrow_schema.empty_table())

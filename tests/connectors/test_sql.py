@@ -15,7 +15,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 
 from connectors.base import BATCH_ROWS, Connection, Request, connect
 from connectors.errors import RetryError, SetAsideError, StopError
-from connectors.sql_streams import database_errors
+from connectors.sql_streams import database_errors, stream
 from tests.connectors.suite import SECRET, ConnectorSuite, Source, by_text, offer_of, rows_of
 
 MOMENT = datetime.fromisoformat("2026-10-01T08:00:00.123456")
@@ -181,6 +181,13 @@ class TestSqlite(SqlSuite):
         engine = sa.create_engine(place, poolclass=sa.NullPool)
         yield Database(place, "", engine)
         engine.dispose()
+
+    def test_driver_that_ends_early_is_an_outage(self, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connectors.sql.stream", lambda *given: (batch.slice(0, 3) for batch in stream(*given)))
+        offer = offer_of(increment(source))
+        with pytest.raises(RetryError, match="3 of 4 rows came"):
+            rows_of(offer)
+        assert offer.mark() is None
 
     def test_decimals_come_as_text(self, database: Database) -> None:
         database.run("CREATE TABLE d (n DECIMAL(10, 4))", "INSERT INTO d VALUES (1.5), (NULL)")

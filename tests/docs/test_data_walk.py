@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from hub.context import Hub
@@ -96,3 +99,26 @@ def test_products_and_packs(walked: tuple[Hub, Path]) -> None:
             if any("谢世民" in content.read(name).decode("utf-8-sig") for name in content.namelist()):
                 holders.add(pack.parent.name)
     assert holders == {VILLAGE}
+
+
+def test_paths_of_the_lake_are_as_the_page_writes_them(walked: tuple[Hub, Path]) -> None:
+    hub, _county = walked
+    paths = re.findall(r"`(\d-[a-z]+/[\w./-]+)`", PAGE)
+    assert len(paths) == 2
+    assert [path for path in paths if not (hub.lake.root / path).exists()] == []
+    assert (hub.lake.root / paths[0] / "manifest.json").is_file()
+
+
+def test_the_query_of_the_page_finds_him_in_the_release_it_names(walked: tuple[Hub, Path]) -> None:
+    hub, _county = walked
+    (found,) = re.findall(r"as release (\d+): `(SELECT [^`]+)`", PAGE)
+    with hub.database.connect() as connection:
+        rows = connection.execute(sa.text(found[1])).mappings().all()
+    assert [(row["person_name"], str(row["release_number"])) for row in rows] == [("谢世民", found[0])]
+
+
+def test_the_page_makes_the_county_that_is_walked_here(walked: tuple[Hub, Path]) -> None:
+    _hub, county = walked
+    asked = json.loads((county / "county.json").read_text(encoding="utf-8"))
+    told = dict(re.findall(r"--(county|seed|faults|as-of) (\S+)", PAGE))
+    assert told == {name: str(asked[name.replace("-", "_")]) for name in ("county", "seed", "faults", "as-of")}

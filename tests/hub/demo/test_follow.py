@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy.orm import Session
+
+from hub.context import open_hub
 from hub.demo.airflow import Run, TaskRun
-from hub.demo.follow import View, awaited, failed, lines
+from hub.demo.follow import View, _released, _served, awaited, failed, lines
 from hub.ledger import Batch
+from hub.ledger.models import DeliveryRow, ReleaseRow
+from hub.settings import load_settings
 
 BEGUN = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
@@ -25,7 +32,28 @@ def run(dag: str, second: int, state: str = "success") -> Run:
 
 
 def view(*tasks: TaskRun, batches: list[Batch] | None = None, **numbers: Any) -> View:
-    return View(runs=[], tasks=tasks, batches=batches or [], **{"products": 0, "receivers": 0, **numbers})
+    return View(
+        runs=[], tasks=tasks, batches=batches or [], **{"released": 0, "products": 0, "receivers": 0, **numbers}
+    )
+
+
+def release(number: int, moment: datetime) -> ReleaseRow:
+    tables = {"person": {"rows": 10 * number}}
+    return ReleaseRow(number=number, as_of_date=BEGUN.date(), released_at=moment, tables=tables, state="live")
+
+
+def delivery(kind: str, receiver: str, state: str, second: int) -> DeliveryRow:
+    return DeliveryRow(
+        receiver_kind=kind,
+        receiver=receiver,
+        release_number=1,
+        content_hash="0",
+        state=state,
+        file="x",
+        file_sha256="0",
+        rows=1,
+        delivered_at=at(second),
+    )
 
 
 def test_what_was_taken_in_calls_the_build() -> None:
@@ -82,3 +110,21 @@ def test_a_step_is_done_when_every_department_is() -> None:
     done = lines(view(one, two), 2)[0]
     assert (done.state, done.seconds) == ("done", 6.0)
     assert lines(view(one, task("pull__b", "pull", "failed", 9)), 2)[0].state == "failed"
+
+
+@pytest.mark.integration
+def test_only_what_this_walk_released_and_sent_is_counted(database_url: str, tmp_path: Path) -> None:
+    with open_hub(load_settings(data_dir=tmp_path, database_url=database_url)) as hub:
+        with Session(hub.database) as session, session.begin():
+            session.add_all(release(number, at(second)) for number, second in ((1, -60), (2, 60)))
+            session.add_all(
+                [
+                    delivery("village", "320305005204", "sent", -60),
+                    delivery("village", "320305005204", "receipted", 61),
+                    delivery("village", "320305005204", "sent", 62),
+                    delivery("village", "320305005205", "due", 61),
+                    delivery("department", "320305005204", "sent", 61),
+                ]
+            )
+        assert (_released(hub, at(0)), _served(hub, at(0))) == (20, 2)
+        assert (_released(hub, at(90)), _served(hub, at(90))) == (0, 0)

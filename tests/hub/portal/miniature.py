@@ -6,6 +6,7 @@ import uuid
 import warnings
 from datetime import UTC, date, datetime
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import shapely
@@ -46,7 +47,7 @@ def _cells(outline: shapely.Polygon, count: int, seed: int) -> list[shapely.Poly
     """Cut a polygon into cells that tile it."""
     random = np.random.default_rng(seed)
     west, south, east, north = outline.bounds
-    points = []
+    points: list[shapely.Point] = []
     while len(points) < count:
         point = shapely.Point(random.uniform(west, east), random.uniform(south, north))
         if outline.contains(point):
@@ -183,13 +184,14 @@ class Visitor(TestClient):
 
     def token(self) -> str:
         """The CSRF token of the start page's form."""
-        page = self.get("/").text
+        page: str = self.get("/").text
         return page.partition('name="csrf_token" value="')[2].partition('"')[0]
 
-    def sign_in(self, operator: str, code: str, **changed: str) -> object:
+    def sign_in(self, operator: str, code: str, **changed: str) -> httpx.Response:
         """Send the sign-in form."""
         form = {"csrf_token": self.token(), "operator": operator, "code": code, **changed}
-        return self.post("/", data=form)
+        answer: httpx.Response = self.post("/", data=form)
+        return answer
 
 
 def grant_for(hub: Hub, division: str, products: tuple[str, ...] | None = None) -> tuple[str, str]:
