@@ -12,8 +12,7 @@ import typer
 import yaml
 
 from hub.cli import app
-from hub.contracts import ROOT
-from hub.settings import Settings
+from hub.settings import ROOT, Settings
 from tests.test_layout import FILES, PAGES
 
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
