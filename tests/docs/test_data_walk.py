@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from hub.context import Hub
-from hub.contracts import ROOT
+from hub.settings import ROOT
 
 pytestmark = pytest.mark.integration
 
