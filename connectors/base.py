@@ -6,18 +6,31 @@ A connector turns a connection and a request into offers, each one batch's worth
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from typing import Any, Final, Literal, Protocol
 
 import pyarrow as pa
 
 from connectors.errors import StopError
+from connectors.pace import Pace
 
-__all__ = ["BATCH_ROWS", "KINDS", "Connection", "Connector", "Offer", "Request", "Withheld", "connect"]
+__all__ = [
+    "BATCH_ROWS",
+    "KINDS",
+    "WHOLE",
+    "Chunk",
+    "Connection",
+    "Connector",
+    "Offer",
+    "Request",
+    "Withheld",
+    "connect",
+]
 
-BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 32_768
 """No record batch of an offer has more rows."""
 
 KINDS: Final[Mapping[str, str]] = {
@@ -26,6 +39,9 @@ KINDS: Final[Mapping[str, str]] = {
     "file": "connectors.files:FileConnector",
     "geo_file": "connectors.geo:GeoFileConnector",
     "ogc_features": "connectors.ogc:OgcFeaturesConnector",
+    "wfs": "connectors.wfs:WfsConnector",
+    "delta_sharing": "connectors.delta_sharing:DeltaSharingConnector",
+    "message": "connectors.message:MessageConnector",
 }
 """Kind of a connection -> its class, as `module:name` so that a pull loads only the drivers it needs."""
 
@@ -75,12 +91,32 @@ class Request:
         fields: Names in the department's own system, each once, in the order wanted.
         options: The contract's `pull` without its mode: `table`, `pattern`, `encoding`, …
         mode: `snapshot` takes all there is, `increment` what is new.
+        since: For a backfill: an increment begins here instead of at its mark.
+        synonyms: Field -> other names the department may give it (ODCS `synonyms`).
+        drift: What a change of the department's columns means: `new`, `missing` or `retyped` -> `evolve`, `freeze`,
+            `discard_row` or `discard_value`. A connector acts on `missing` alone: with `evolve` or `discard_value` an
+            absent column is given as nulls.
+        pace: To be called with the number of rows whenever some have come from the system; it waits as long as the
+            department's cap asks for.
     """
 
     tail: str
     fields: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     mode: Literal["snapshot", "increment"] = "snapshot"
+    since: datetime | None = None
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    drift: Mapping[str, str] = field(default_factory=dict)
+    pace: Pace = field(default_factory=lambda: Pace(None), compare=False)
+
+    def names_of(self, wanted: str) -> tuple[str, ...]:
+        """Return the names a field may bear in the department's system, its own first."""
+        return (wanted, *self.synonyms.get(wanted, ()))
+
+    @property
+    def lends_missing(self) -> bool:
+        """Whether a column that is absent is given as nulls instead of refusing the delivery."""
+        return self.drift.get("missing", "freeze") in ("evolve", "discard_value")
 
     def option(self, name: str) -> Any:
         """Return an option the kind cannot do without.
@@ -111,22 +147,41 @@ def _required(options: Mapping[str, Any], name: str, where: str, file: str) -> A
     return options[name]
 
 
+Chunk = Mapping[str, Any]
+"""One part of an offer, JSON-able: it says all that is needed to read it again in another process."""
+
+WHOLE: Final[Chunk] = {}
+"""The chunk of an offer that is read in one piece."""
+
+
 class Offer(ABC):
-    """One batch's worth of rows.
+    """One batch's worth of rows, read chunk by chunk, so that a killed pull loses one chunk and not all.
+
+    The pull keeps in the ledger what `plan` and `after` give and what `note` says of each chunk that is read; a later
+    process goes on with a new offer of the same name, so nothing else may be remembered between two chunks.
 
     Attributes:
         name: File name, or table and lower bound; no secret and no machine path in it.
         fingerprint: Identity of the content where it is known before reading (files); else None.
-        expected_rows: What the source itself says it gives; final once `read` is exhausted, None where it says nothing.
+        expected_rows: What the source itself says it gives; final once all chunks are read, None where it says nothing.
+        available: Every column the source has -> its type there, as text, also columns nobody asked for; final once a
+            chunk is read. None where the source does not say.
+        parallel: Whether chunks may be read at the same time, each over a connection of its own.
     """
 
     name: str
     fingerprint: str | None = None
     expected_rows: int | None = None
+    available: Mapping[str, str] | None = None
+    parallel: bool = False
+
+    def plan(self) -> Sequence[Chunk]:
+        """Return the chunks known before reading, in order; one that is the whole unless the kind knows better."""
+        return (WHOLE,)
 
     @abstractmethod
-    def read(self) -> Iterator[pa.RecordBatch]:
-        """Stream the rows with exactly the columns asked for; at least one batch, so the schema is always known.
+    def read(self, chunk: Chunk = WHOLE) -> Iterator[pa.RecordBatch]:
+        """Stream a chunk's rows with exactly the columns asked for; at least one batch, so the schema is always known.
 
         May be called again; it then reads anew.
 
@@ -136,9 +191,20 @@ class Offer(ABC):
             SetAsideError: The delivery is unusable; `reason` is one of the codes of `Withheld`.
         """
 
-    def mark(self) -> dict[str, Any] | None:
-        """Return where the next increment starts, JSON-able, once `read` is exhausted; None where nothing is kept."""
+    def note(self, chunk: Chunk) -> Chunk | None:
+        """Return what must be remembered of a chunk just read, JSON-able: its newest cursor, the next page's token."""
         return None
+
+    def after(self, chunk: Chunk, note: Chunk | None) -> Chunk | None:
+        """Return the chunk that follows one just read, where that is known only then; else None."""
+        return None
+
+    def mark(self, notes: Sequence[Chunk | None]) -> dict[str, Any] | None:
+        """Return where the next increment starts, JSON-able, from the notes of all chunks; None: nothing is kept."""
+        return None
+
+    def settle(self) -> None:  # noqa: B027  most kinds owe their source no answer
+        """Told once the batch is kept: acknowledge messages, confirm receipt. May be told twice of one batch."""
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,28 @@
-"""Drop folders: which files of a folder are deliveries, and whether a delivery is whole (marker, digest, manifest)."""
+"""Deliveries: which files of a store are some, and whether one is whole (marker, digest, manifest)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from connectors.base import Connection, Request, Withheld
-from connectors.errors import RetryError, StopError
+from connectors.base import Request, Withheld
+from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.stores import Item, Listing, Spool, Store, file_errors
 
-__all__ = ["Delivery", "deliveries", "drop_folder", "file_errors"]
+__all__ = ["Delivery", "Kept", "companions", "deliveries", "file_digest", "unreadable"]
 
-_COMPANIONS: Final = ("marker", "digest", "manifest")
+ROLES: Final = ("marker", "digest", "manifest")
+"""What may accompany a main file, under its name with another suffix."""
+
 _CHUNK: Final = 1 << 20
+
+Parts = Callable[[Store, Listing, Item], Sequence[Item]]
+"""Tells all files a main file consists of."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +30,21 @@ class Delivery:
     """One whole delivery.
 
     Attributes:
-        path: Its main file.
-        name: The main file's path below the folder.
+        path: Its main file, here; a copy where the store is another machine.
+        name: The main file's path below the store's place.
         fingerprint: sha256 of the bytes of all its files, and of the row count its manifest promises.
         rows: That count, where a manifest is agreed.
+        kept: To be told once it is kept.
     """
 
     path: Path
     name: str
     fingerprint: str
     rows: int | None
+    kept: Callable[[], dict[str, Any] | None]
     _state: tuple[tuple[int, int], ...]
     _parts: tuple[Path, ...]
+    _spool: Spool | None
 
     def unchanged(self) -> None:
         """Assert that the files are those that were fingerprinted.
@@ -48,118 +57,159 @@ class Delivery:
                 raise RetryError(self.name, "it changed while it was read", "a file at rest", "pull again")
 
 
-@contextmanager
-def file_errors(where: str) -> Iterator[None]:
-    """Turn what the file system raises into the hub's groups.
+class Kept:
+    """The deliveries of a remote store that were kept as they lie there, so that they are not copied at every pull.
+
+    Known by name, size and time of change of all their files; eleven characters each go into the mark.
+
+    Args:
+        mark: What `told` gave last.
+        store: A local store needs no such memory, for its files are read where they lie.
+    """
+
+    def __init__(self, mark: Mapping[str, Any] | None, store: Store) -> None:
+        self._codes: set[str] | None = set((mark or {}).get("kept", ())) if store.remote else None
+
+    def __contains__(self, items: Sequence[Item]) -> bool:
+        return self._codes is not None and _code(items) in self._codes
+
+    def only(self, present: Sequence[Sequence[Item]]) -> None:
+        """Forget what no longer lies there."""
+        if self._codes is not None:
+            self._codes &= {_code(items) for items in present}
+
+    def told(self, items: Sequence[Item]) -> dict[str, Any] | None:
+        """Remember a delivery that was kept and return the mark that says so; None where there is nothing to say."""
+        if self._codes is None:
+            return None
+        self._codes.add(_code(items))
+        return {"kept": sorted(self._codes)}
+
+
+def unreadable(where: str, came: str, allowed: str, do: str = "ask the department to export it again") -> SetAsideError:
+    """Return the error for a file that is not of the agreed format."""
+    return SetAsideError(where, came, allowed, do, reason="unreadable")
+
+
+def companions(name: str, suffixes: Mapping[str, Any], where: str) -> dict[str, str]:
+    """Return role -> name of what accompanies a main file.
+
+    Args:
+        name: The main file's.
+        suffixes: Role -> the suffix that takes the place of the main file's; other keys do not count.
+        where: As errors name it.
 
     Raises:
-        StopError: The hub may not read here.
-        RetryError: Everything else: a folder of another machine that is away, a file that just went.
+        StopError: Not a suffix.
     """
     try:
-        yield
-    except PermissionError:
-        raise StopError(where, "no right to read", "read access", "give the hub's user that right") from None
-    except OSError as error:
-        raise RetryError(where, f"{type(error).__name__} {error.errno}", "readable files", "run again later") from None
-
-
-def drop_folder(connection: Connection) -> Path:
-    """Return a connection's place as a folder.
-
-    Raises:
-        StopError: There is no such folder.
-    """
-    folder = Path(connection.place)
-    if not connection.place or not folder.is_dir():
-        raise StopError(
-            f"connection {connection.where}",
-            "a place that is no folder here",
-            "an existing folder",
-            f"mount it, or correct the place's variable named in connectors/systems/{connection.system}.yml",
-        )
-    return folder
+        return {role: str(PurePosixPath(name).with_suffix(str(suffixes[role]))) for role in ROLES if suffixes.get(role)}
+    except ValueError:
+        raise StopError(where, "a companion's suffix without a dot", ".ok, .md5, .json", "correct it") from None
 
 
 def deliveries(
-    folder: Path, request: Request, parts: Callable[[Path], tuple[Path, ...]] = lambda path: (path,)
+    store: Store,
+    request: Request,
+    mark: Mapping[str, Any] | None = None,
+    parts: Parts = lambda store, listing, item: (item,),
+    folders: Sequence[str] = (),
 ) -> Iterator[Delivery | Withheld]:
     """Name the deliveries of a dataset by file name, oldest first; of a snapshot only the newest.
 
     Args:
-        folder: The drop folder.
+        store: Where they lie.
         request: Its `pattern` picks the main files; `marker`, `digest` and `manifest` are the suffixes that replace
-            the main file's where such companions are agreed.
+            the main file's where such companions are agreed. With `since`, what was kept is named again.
+        mark: The mark of the last delivery that was kept.
         parts: All files a main file consists of.
+        folders: Suffixes of folders that are one delivery.
 
     Raises:
-        StopError: `pattern` is missing or leads out of the folder, or the folder may not be read.
-        RetryError: The folder is away.
+        StopError: `pattern` is missing or leads out of the place, or the place may not be read.
+        RetryError: The place is away.
     """
-    pattern = str(request.option("pattern"))
-    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+    pattern = PurePosixPath(str(request.option("pattern")))
+    if pattern.is_absolute() or ".." in pattern.parts or not pattern.parts:
         raise StopError(
-            f"pull of {request.tail}", f"pattern {pattern!r}", "a pattern below the folder", "correct the contract"
+            f"pull of {request.tail}", f"pattern '{pattern}'", "a pattern below the folder", "correct the contract"
         )
-    with file_errors(request.tail):
-        # ~$ and . begin the lock and part files that office programs and copying tools leave beside a file.
-        paths = sorted(
-            (path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith((".", "~$"))),
-            key=lambda path: path.relative_to(folder).as_posix(),
-        )
-    for path in paths[-1:] if request.mode == "snapshot" else paths:
-        name = path.relative_to(folder).as_posix()
-        with file_errors(f"{request.tail}, {name}"):
-            found = _inspect(path, name, request, parts(path))
-        yield found
+    listing = store.listed(str(pattern), folders)
+    picked = listing.picked[-1:] if request.mode == "snapshot" else listing.picked
+    kept = Kept(None if request.since else mark, store)
+    drops = [_Drop(store, request, listing, item, tuple(parts(store, listing, item))) for item in picked]
+    kept.only([drop.items for drop in drops])
+    for drop in drops:
+        if drop.items not in kept:
+            yield drop.inspected(kept)
 
 
-def _inspect(path: Path, name: str, request: Request, parts: tuple[Path, ...]) -> Delivery | Withheld:
-    companions = {role: path.with_suffix(str(request.options[role])) for role in _COMPANIONS if role in request.options}
-    state = _state(parts)
-    whole = _digest("sha256", parts)
-    present = [companion for companion in companions.values() if companion.is_file()]
-    condition = hashlib.sha256(f"{whole} {_digest('sha256', present)} {[item.name for item in present]}".encode())
+class _Drop:
+    """A main file with its parts and companions, as the listing shows them."""
 
-    def withheld(reason: str, came: str, allowed: str) -> Withheld:
-        message = f"{request.tail}, {name}: {came}. Allowed: {allowed}. Do: ask the department to send it again, whole."
-        return Withheld(name, reason, message, condition.hexdigest())
+    def __init__(self, store: Store, request: Request, listing: Listing, main: Item, parts: tuple[Item, ...]) -> None:
+        self._store = store
+        self._tail = request.tail
+        self._where = f"{request.tail}, {main.name}"
+        self._main = main
+        self._parts = parts
+        self._names = companions(main.name, request.options, f"pull of {request.tail}")
+        present = {role: listing.beside.get(name) for role, name in self._names.items()}
+        self._present = {role: item for role, item in present.items() if item is not None and not item.folder}
 
-    missing = [item.name for item in companions.values() if item not in present]
-    if missing:
-        return withheld("drop_incomplete", f"{', '.join(missing)} missing", "all files of the drop")
-    if "digest" in companions:
-        algorithm = companions["digest"].suffix.lstrip(".").lower()
-        told = companions["digest"].read_text(encoding="utf-8", errors="replace").split()
-        if _digest(algorithm, (path,), request.tail) not in [word.lower() for word in told[:1]]:
-            return withheld("digest_mismatch", f"its {algorithm} is not the one sent", "the bytes that were digested")
-    rows = _manifest_rows(companions["manifest"]) if "manifest" in companions else None
-    if rows is None and "manifest" in companions:
-        return withheld("drop_incomplete", "its manifest tells no number of rows", '{"rows": n, …}')
-    told_rows = "" if rows is None else f" rows={rows}"
-    fingerprint = hashlib.sha256(f"{whole}{told_rows}".encode()).hexdigest() if told_rows else whole
-    return Delivery(path, name, fingerprint, rows, state, parts)
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All files of it that are there."""
+        return (self._main, *self._parts, *self._present.values())
+
+    def inspected(self, kept: Kept) -> Delivery | Withheld:
+        missing = [PurePosixPath(name).name for role, name in self._names.items() if role not in self._present]
+        if missing:
+            # Half a drop is not read: it may still be growing.
+            return self._withheld("drop_incomplete", f"{', '.join(missing)} missing", "all files of the drop")
+        files = [*self._parts, *self._present.values()]
+        folder, spool = self._store.here(files, self._where)
+        with file_errors(self._where):
+            paths = tuple(folder / item.name for item in self._parts)
+            state = _state(paths)
+            whole = file_digest("sha256", paths)
+            fault = self._digest_fault(folder)
+            if fault:
+                return self._withheld("digest_mismatch", fault, "the bytes that were digested")
+            rows = _manifest_rows(folder / self._present["manifest"].name) if "manifest" in self._present else None
+        if rows is None and "manifest" in self._present:
+            return self._withheld("drop_incomplete", "its manifest tells no number of rows", '{"rows": n, …}')
+        fingerprint = whole if rows is None else hashlib.sha256(f"{whole} rows={rows}".encode()).hexdigest()
+        path = folder / self._main.name
+        return Delivery(path, self._main.name, fingerprint, rows, lambda: kept.told(self.items), state, paths, spool)
+
+    def _digest_fault(self, folder: Path) -> str | None:
+        if "digest" not in self._present:
+            return None
+        path = folder / self._present["digest"].name
+        algorithm = path.suffix.lstrip(".").lower()
+        told = path.read_text(encoding="utf-8", errors="replace").split()
+        digested = [folder / part.name for part in self._parts] if self._main.folder else [folder / self._main.name]
+        own = file_digest(algorithm, digested, f"pull of {self._tail}")
+        return None if own in [word.lower() for word in told[:1]] else f"its {algorithm} is not the one sent"
+
+    def _withheld(self, reason: str, came: str, allowed: str) -> Withheld:
+        message = f"{self._where}: {came}. Allowed: {allowed}. Do: ask the department to send it again, whole."
+        condition = hashlib.sha256(repr(sorted((item.name, item.state) for item in self.items)).encode())
+        return Withheld(self._main.name, reason, message, condition.hexdigest())
 
 
-def _manifest_rows(path: Path) -> int | None:
-    try:
-        told: Any = json.loads(path.read_bytes())
-    except ValueError:
-        return None
-    rows = told.get("rows") if isinstance(told, dict) else None
-    return rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None
+def file_digest(algorithm: str, paths: Sequence[Path], where: str = "") -> str:
+    """Return the digest of files, one after the other.
 
-
-def _digest(algorithm: str, paths: tuple[Path, ...] | list[Path], tail: str = "") -> str:
+    Raises:
+        StopError: No such algorithm.
+    """
     try:
         digest = hashlib.new(algorithm, usedforsecurity=False)
-    except ValueError:
-        raise StopError(
-            f"pull of {tail}",
-            f"digest suffix .{algorithm}",
-            ", .".join(sorted(hashlib.algorithms_guaranteed)),
-            "correct it",
-        ) from None
+        digest.hexdigest()
+    except (ValueError, TypeError):  # unknown, or one that asks how long its digest shall be
+        raise StopError(where, f"digest suffix .{algorithm}", ".md5, .sha1, .sha256, .sm3, …", "correct it") from None
     for path in paths:
         with path.open("rb") as file:
             while block := file.read(_CHUNK):
@@ -167,6 +217,20 @@ def _digest(algorithm: str, paths: tuple[Path, ...] | list[Path], tail: str = ""
     return digest.hexdigest()
 
 
-def _state(parts: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+def _manifest_rows(path: Path) -> int | None:
+    try:
+        told: Any = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    rows = told.get("rows") if isinstance(told, dict) else None
+    return rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None
+
+
+def _code(items: Sequence[Item]) -> str:
+    text = repr(sorted({(item.name, item.state) for item in items}))
+    return b64encode(hashlib.blake2b(text.encode(), digest_size=8).digest())[:11].decode()
+
+
+def _state(parts: Sequence[Path]) -> tuple[tuple[int, int], ...]:
     stats = [part.stat() for part in parts]
     return tuple((stat.st_size, stat.st_mtime_ns) for stat in stats)

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RetryError", "SetAsideError", "StopError"]
+__all__ = ["ChangedError", "RetryError", "SetAsideError", "StopError"]
 
 
 class _WhereWhatAllowedDo(Exception):
@@ -35,6 +35,10 @@ class StopError(_WhereWhatAllowedDo):
 
 class RetryError(_WhereWhatAllowedDo):
     """The same call may succeed later, unchanged."""
+
+
+class ChangedError(RetryError):
+    """The source changed while it was read: the chunks already read no longer fit, the offer begins anew."""
 
 
 class SetAsideError(_WhereWhatAllowedDo):

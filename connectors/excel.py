@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, WorksheetNotFound
-
 from connectors.base import Request
-from connectors.errors import SetAsideError, StopError
+from connectors.cells import cell_text
+from connectors.drops import unreadable
+from connectors.errors import StopError
 from connectors.rows import column_positions, schema_drift
+from connectors.workbooks import Cells, Rows, sheet
 
-__all__ = ["cell_text", "excel_rows", "header_names"]
-
-Cells = list[str | None]
+__all__ = ["excel_rows", "header_names"]
 
 
-def excel_rows(path: Path, request: Request, where: str) -> Iterator[Cells]:
+def excel_rows(path: Path, request: Request, where: str, available: dict[str, str]) -> Iterator[Cells]:
     """Give the wanted cells of each row of a sheet; empty rows are skipped, empty cells are null.
 
     Args:
-        path: The workbook (xlsx, xls, xlsb, ods).
+        path: The workbook (xlsx, xls), or what systems save under the name `.xls`: a web page, or text with tabs.
         request: Options `sheet` (default: the first), `header_starts_with` (the text of one cell of the header's first
             row; default: the first row with text), `header_rows` (default 1), `fill_down` (columns merged over the rows
             of a group; the first of them names the group), `stop_at` (how the first cell of the foot begins).
         where: The file as errors name it.
+        available: Is given every named column of the sheet.
 
     Raises:
-        SetAsideError: `schema_drift` (no such sheet, header, column), `unreadable` (no workbook, data below the foot).
+        SetAsideError: `schema_drift` (no such sheet, header, column), `encoding_invalid`, `unreadable` (no workbook,
+            cells outside the header's columns, data below the foot).
         StopError: `header_rows` is no whole number from 1 on.
     """
-    rows = [_texts(cells) for cells in _sheet(path, request, where).iter_rows()]
-    start, depth = _header_start(rows, request, where), _depth(request)
-    header = header_names(rows[start : start + depth])
-    positions = column_positions(header, request.fields, where)
-    groups = column_positions(header, tuple(request.options.get("fill_down", ())), where)
-    stops = tuple(str(word) for word in request.options.get("stop_at", ()))
-    above: Cells = [None] * len(header)
-    for number, cells in enumerate(rows[start + depth :], start=start + depth + 1):
-        first = _first(cells)
+    depth = _depth(request)
+    found = sheet(path, request, where)
+    rows = enumerate((_texts(cells) for cells in found.rows), start=1)
+    header = header_names([_header_start(rows, request, where), *(cells for _, cells in islice(rows, depth - 1))])
+    available.update({name: "text" for name in header if name})
+    yield from _body(rows, _Sheet(request, header, where, found))
+
+
+class _Sheet:
+    """Where a sheet's wanted columns stand, and what ends it."""
+
+    def __init__(self, request: Request, header: list[str], where: str, rows: Rows) -> None:
+        fill_down = tuple(request.options.get("fill_down", ()))
+        self.where = where
+        self.width = len(header)
+        self.exact = rows.exact
+        self.positions = column_positions(header, request, where)
+        filled = column_positions(header, request, where, fill_down) if fill_down else []
+        self.groups = [position for position in filled if position >= 0]
+        self.own = [place for place in self.positions if place >= 0 and place not in self.groups]
+        self.stops = tuple(str(word) for word in request.options.get("stop_at", ()))
+
+    def squared(self, cells: Cells, number: int) -> Cells:
+        """Bring a row to the header's width; what lies outside would vanish."""
+        if any(cells[self.width :]) or (self.exact and len(cells) != self.width):
+            raise unreadable(
+                self.where,
+                f"row {number} has another number of cells than the header",
+                "as many cells in each row as the header has",
+            )
+        return (cells + [None] * (self.width - len(cells)))[: self.width]
+
+
+def _body(rows: Iterator[tuple[int, Cells]], found: _Sheet) -> Iterator[Cells]:
+    above: Cells = [None] * found.width
+    for number, raw in rows:
+        first = _first(raw)
         if first is None:
             continue
-        if stops and first.startswith(stops):
-            _nothing_below(rows[number:], number, [p for p in positions if p not in groups], stops, where)
+        if found.stops and first.startswith(found.stops):
+            _nothing_below(rows, number, found)
             return
-        if groups:
-            _fill(cells, above, groups)
+        cells = found.squared(raw, number)
+        if found.groups:
+            _fill(cells, above, found.groups)
             above = cells
-        yield [cells[position] for position in positions]
+        yield [None if position < 0 else cells[position] for position in found.positions]
 
 
 def header_names(rows: Sequence[Sequence[str | None]]) -> list[str]:
@@ -71,20 +100,6 @@ def header_names(rows: Sequence[Sequence[str | None]]) -> list[str]:
     return names
 
 
-def cell_text(value: Any) -> str | None:
-    """Return a cell as text: whole numbers without `.0`, no exponent, ISO dates, text as it is, blank as None."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        text = format(Decimal(repr(value)), "f")
-        return text.removesuffix(".0")
-    return value.isoformat() if isinstance(value, date | datetime | time) else str(value)
-
-
 def _texts(cells: Sequence[Any]) -> Cells:
     return [cell_text(value) for value in cells]
 
@@ -95,23 +110,6 @@ def _clean(text: str | None) -> str | None:
 
 def _first(cells: Sequence[str | None]) -> str | None:
     return next((text.strip() for text in cells if text and text.strip()), None)
-
-
-def _sheet(path: Path, request: Request, where: str) -> CalamineSheet:
-    wanted = request.options.get("sheet")
-    try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        return workbook.get_sheet_by_name(str(wanted)) if wanted else workbook.get_sheet_by_index(0)
-    except WorksheetNotFound:
-        raise schema_drift(where, f"no sheet {wanted!r}", request.fields) from None
-    except CalamineError as error:
-        raise SetAsideError(
-            where,
-            f"no readable workbook ({type(error).__name__})",
-            "a whole xlsx or xls file without password; not a web page or text named so",
-            "ask the department to save it as xlsx and send it again",
-            reason="unreadable",
-        ) from None
 
 
 def _depth(request: Request) -> int:
@@ -126,11 +124,11 @@ def _depth(request: Request) -> int:
     return depth
 
 
-def _header_start(rows: Sequence[Cells], request: Request, where: str) -> int:
+def _header_start(rows: Iterator[tuple[int, Cells]], request: Request, where: str) -> Cells:
     wanted = _clean(str(request.options.get("header_starts_with") or ""))
-    for number, cells in enumerate(rows):
+    for _, cells in rows:
         if any(_clean(text) == wanted for text in cells) if wanted else _first(cells):
-            return number
+            return cells
     raise schema_drift(where, f"no header row with a cell {wanted!r}" if wanted else "no row with text", request.fields)
 
 
@@ -142,17 +140,14 @@ def _fill(cells: Cells, above: Cells, groups: Sequence[int]) -> None:
                 cells[position] = above[position]
 
 
-def _nothing_below(
-    rows: Sequence[Cells], above: int, positions: Sequence[int], stops: tuple[str, ...], where: str
-) -> None:
+def _nothing_below(rows: Iterator[tuple[int, Cells]], foot: int, found: _Sheet) -> None:
     """Assert that no row below the foot looks like data, for it would vanish."""
-    for number, cells in enumerate(rows, start=above + 1):
-        filled = sum(1 for position in positions if cells[position])
-        if filled * 2 > len(positions) and not (_first(cells) or "").startswith(stops):
-            raise SetAsideError(
-                where,
-                f"row {number}, below the foot in row {above}, looks like data",
-                "no data below a row that begins with " + ", ".join(stops),
+    for number, cells in rows:
+        filled = sum(1 for position in found.own if cells[position : position + 1] not in ([], [None], [""]))
+        if filled * 2 > len(found.own) and not (_first(cells) or "").startswith(found.stops):
+            raise unreadable(
+                found.where,
+                f"row {number}, below the foot in row {foot}, looks like data",
+                "no data below a row that begins with " + ", ".join(found.stops),
                 "ask the department for a list without subtotals amid it, or correct `stop_at`",
-                reason="unreadable",
             )

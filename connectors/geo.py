@@ -1,40 +1,41 @@
-"""Kind `geo_file`: shapefiles, GeoPackages and what else GDAL reads, from a drop folder, in the declared CRS only."""
+"""Kind `geo_file`: GeoJSON, FileGDB, shapefiles and GeoPackages, alone or zipped, in the declared CRS only."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import open_arrow
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
-from connectors.base import BATCH_ROWS, Connection, Offer, Request, Withheld
-from connectors.drops import Delivery, deliveries, drop_folder, file_errors
-from connectors.errors import SetAsideError, StopError
+from connectors.base import BATCH_ROWS, WHOLE, Chunk, Connection, Offer, Request, Withheld
+from connectors.coordinates import Shifted
+from connectors.drops import Delivery, deliveries
+from connectors.errors import SetAsideError
+from connectors.geo_layer import BYTES, SHAPEFILE, agreed_crs, incomplete, quiet, read_layer, unreadable_by_gdal
 from connectors.ogc import GEOMETRY
-from connectors.rows import regrouped, schema_drift
+from connectors.places import open_store
+from connectors.probe import Probe, probe_of
+from connectors.rows import column_positions, missing_columns, regrouped
+from connectors.stores import Item, Listing, Spool, Store, file_errors
+from connectors.zipped import unpacked_whole
 
 __all__ = ["GeoFileConnector"]
 
-_SHAPEFILE: Final = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-_NEEDED: Final = (".shp", ".shx", ".dbf")
-_BYTES: Final = "ISO-8859-1"
-"""Read in this encoding, text holds the file's bytes one to one: GDAL drops what it cannot decode without a word."""
+_FOLDERS: Final = (".gdb",)
 
 
 class GeoFileConnector:
-    """Reads geographic deliveries of a folder.
+    """Reads geographic deliveries.
 
     Args:
-        connection: `place` is the folder.
+        connection: `place` is a folder, `sftp://user@host:port/path` or `s3://bucket/prefix`.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -44,85 +45,115 @@ class GeoFileConnector:
         """Offer every delivery by name (increment) or the newest (snapshot), whole and in the declared CRS.
 
         Raises:
-            StopError: The folder, `pattern`, `crs` or `encoding` is wrong.
-            RetryError: The folder is away.
+            StopError: The place, its credentials, `pattern`, `crs`, `probe` or `encoding` is wrong.
+            RetryError: The place is away.
         """
-        crs = _declared(request)
-        for delivery in deliveries(drop_folder(self._connection), request, _parts):
+        crs = agreed_crs(request)
+        probe_of(request, crs)
+        for delivery in deliveries(open_store(self._connection), request, mark, _parts, _FOLDERS):
             if isinstance(delivery, Withheld):
                 yield delivery
                 continue
             try:
                 with file_errors(f"{request.tail}, {delivery.name}"):
-                    yield _GeoOffer(delivery, request, _layer(delivery, request, crs))
+                    offer = _GeoOffer(delivery, request, crs)
             except SetAsideError as error:
                 yield Withheld(delivery.name, error.reason, str(error), delivery.fingerprint)
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """What a file's header says.
-
-    Attributes:
-        columns: Column name -> the name under which GDAL gives it.
-        encoding: Declared encoding of a shapefile's texts; None where the format knows its own.
-        features: How many features there are; None where the format does not say.
-    """
-
-    columns: Mapping[str, str]
-    encoding: str | None
-    features: int | None
+            else:
+                yield offer
 
 
 class _GeoOffer(Offer):
     """One layer of one file."""
 
-    def __init__(self, delivery: Delivery, request: Request, layer: _Layer) -> None:
+    def __init__(self, delivery: Delivery, request: Request, crs: CRS | Shifted) -> None:
         self._delivery = delivery
         self._request = request
-        self._layer = layer
+        self._crs = crs
         self._where = f"{request.tail}, {delivery.name}"
+        self._spool = Spool() if "member" in request.options else None
+        self._path = (
+            unpacked_whole(delivery.path, request, self._where, self._spool.path) if self._spool else delivery.path
+        )
+        self._layer = read_layer(self._path, request, crs, self._where)
         self.name = delivery.name
         self.fingerprint = delivery.fingerprint
-        self.expected_rows = delivery.rows if delivery.rows is not None else layer.features
+        self.expected_rows = delivery.rows if delivery.rows is not None else self._layer.features
+        self.available = self._layer.types
 
-    def read(self) -> Iterator[pa.RecordBatch]:
+    def read(self, chunk: Chunk = WHOLE) -> Iterator[pa.RecordBatch]:
         """Stream the features, attributes in the types of the file, geometry as WKB; see `Offer.read`."""
-        missing = [name for name in self._request.fields if name not in self._layer.columns]
-        if missing:
-            raise schema_drift(self._where, "column(s) missing: " + ", ".join(missing), self._request.fields)
+        probe = probe_of(self._request, self._crs)
+        given = list(self._layer.columns.values())
+        positions = column_positions(list(self._layer.columns), self._request, self._where)
+        names = {
+            field: given[position] if position >= 0 else None
+            for field, position in zip(self._request.fields, positions, strict=True)
+        }
         count = 0
         with file_errors(self._where):
-            for batch in regrouped(self._batches()):
+            for batch in regrouped(self._batches(names, probe)):
                 count += batch.num_rows
+                self._request.pace(batch.num_rows)
                 yield batch
         self._delivery.unchanged()
         if self.expected_rows is not None and count != self.expected_rows:
-            raise _incomplete(self._where, f"{count} features where {self.expected_rows} are told")
+            raise incomplete(self._where, f"{count} features where {self.expected_rows} are told")
+        if probe is not None:
+            probe.settle(self._where, must_be_there=self._request.mode == "snapshot")
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        names = {name: self._layer.columns[name] for name in self._request.fields}
+    def mark(self, notes: Sequence[Chunk | None]) -> dict[str, Any] | None:
+        """Return which deliveries of a remote store need not be copied again; see `Offer.mark`."""
+        return self._delivery.kept()
+
+    def _batches(self, names: dict[str, str | None], probe: Probe | None) -> Iterator[pa.RecordBatch]:
+        probed = self._probed(probe)
+        wanted = {name for name in (*names.values(), probed) if name is not None and name != GEOMETRY}
         try:
-            with open_arrow(
-                self._delivery.path,
-                layer=self._request.options.get("layer"),
-                encoding=_BYTES if self._layer.encoding else None,
-                columns=[given for name, given in names.items() if name != GEOMETRY],
-                read_geometry=GEOMETRY in names,
-                batch_size=BATCH_ROWS,
-                use_pyarrow=True,
-                datetime_as_string=True,
-            ) as (meta, reader):
-                names = {**names, GEOMETRY: meta["geometry_name"] or "wkb_geometry"} if GEOMETRY in names else names
-                yield self._named(pa.RecordBatch.from_pylist([], reader.schema), names)
-                for batch in reader:
-                    yield self._named(batch, names)
-        except (DataSourceError, DataLayerError, pa.ArrowException) as error:
-            raise _unreadable(self._where, error) from None
+            with ExitStack() as stack:
+                with quiet():
+                    meta, reader = stack.enter_context(self._opened(sorted(wanted), names, probe))
+                geometry = meta["geometry_name"] or "wkb_geometry"
+                yield self._named(pa.RecordBatch.from_pylist([], reader.schema), names, geometry)
+                while (batch := _next(reader)) is not None:
+                    if probe is not None and probed is not None:
+                        probe.look(self._decoded(batch.column(probed)), batch.column(geometry))
+                    yield self._named(batch, names, geometry)
+        except (DataSourceError, DataLayerError, pa.ArrowException, ValueError) as error:
+            raise unreadable_by_gdal(self._where, error) from None
 
-    def _named(self, batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.RecordBatch:
-        columns = [self._decoded(batch.column(given)) for given in names.values()]
-        return pa.record_batch(columns, names=list(names))
+    def _opened(self, wanted: list[str], names: dict[str, str | None], probe: Probe | None) -> Any:
+        return open_arrow(
+            self._path,
+            layer=self._request.options.get("layer"),
+            encoding=BYTES if self._layer.encoding else None,
+            columns=wanted,
+            read_geometry=probe is not None or GEOMETRY in names.values(),
+            batch_size=BATCH_ROWS,
+            use_pyarrow=True,
+            datetime_as_string=True,
+        )
+
+    def _probed(self, probe: Probe | None) -> str | None:
+        """Return GDAL's name of the probe's column."""
+        if probe is None:
+            return None
+        name = self._layer.columns.get(probe.column)
+        if name is None or GEOMETRY not in self._layer.columns:
+            missing_columns(self._where, [probe.column], Request(self._request.tail, (probe.column, GEOMETRY)))
+        return name
+
+    def _named(self, batch: pa.RecordBatch, names: dict[str, str | None], geometry: str) -> pa.RecordBatch:
+        columns = []
+        for field, given in names.items():
+            if given is None:
+                columns.append(pa.nulls(batch.num_rows, pa.binary() if field == GEOMETRY else pa.string()))
+            else:
+                columns.append(self._decoded(batch.column(geometry if given == GEOMETRY else given)))
+        found = pa.record_batch(columns, names=list(names))
+        # GDAL passes on texts that are no UTF-8.
+        found.validate(full=True)
+        return found
 
     def _decoded(self, column: pa.Array) -> pa.Array:
         encoding = self._layer.encoding
@@ -136,7 +167,7 @@ class _GeoOffer(Offer):
         decoder = codecs.getincrementaldecoder(encoding)
         try:
             texts = [
-                None if text is None else decoder("strict").decode(text.encode(_BYTES)) for text in column.to_pylist()
+                None if text is None else decoder("strict").decode(text.encode(BYTES)) for text in column.to_pylist()
             ]
         except UnicodeDecodeError:
             raise SetAsideError(
@@ -149,95 +180,24 @@ class _GeoOffer(Offer):
         return pa.array(texts, pa.string())
 
 
-def _declared(request: Request) -> CRS:
-    encoding = request.options.get("encoding")
-    try:
-        codecs.lookup(str(encoding or _BYTES))
-        return CRS.from_user_input(request.option("crs"))
-    except (CRSError, LookupError):
-        raise StopError(
-            f"pull of {request.tail}",
-            f"crs {request.options['crs']!r}, encoding {encoding!r}",
-            "a CRS as EPSG:4490, an encoding as gb18030",
-            f"correct them in schemas/sources/{request.tail}.yml",
-        ) from None
+def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    with quiet():
+        try:
+            return reader.read_next_batch()
+        except StopIteration:
+            return None
 
 
-def _parts(path: Path) -> tuple[Path, ...]:
+def _parts(store: Store, listing: Listing, main: Item) -> Sequence[Item]:
+    """Return all files of a delivery: of a shapefile those beside it, of a FileGDB those within it."""
+    if main.folder:
+        return store.inside(main)
+    path = PurePosixPath(main.name)
     if path.suffix.lower() != ".shp":
-        return (path,)
-    beside = sorted(path.parent.glob(f"{path.stem}.*"))
-    return tuple(part for part in beside if part.stem == path.stem and part.suffix.lower() in _SHAPEFILE)
-
-
-def _layer(delivery: Delivery, request: Request, crs: CRS) -> _Layer:
-    where = f"{request.tail}, {delivery.name}"
-    shapefile = delivery.path.suffix.lower() == ".shp"
-    if shapefile:
-        _whole_shapefile(delivery.path, where)
-    encoding = request.options.get("encoding") if shapefile else None
-    try:
-        info = pyogrio.read_info(
-            delivery.path, layer=request.options.get("layer"), encoding=_BYTES if encoding else None
-        )
-    except DataLayerError:
-        raise schema_drift(where, f"no layer {request.options.get('layer')!r}", request.fields) from None
-    except DataSourceError as error:
-        raise _unreadable(where, error) from None
-    _same_crs(info["crs"], crs, where)
-    given = [str(name) for name in info["fields"]]
-    decoded = [name.encode(_BYTES).decode(encoding, "replace") for name in given] if encoding else given
-    geometry = {GEOMETRY: GEOMETRY} if info["geometry_type"] else {}
-    return _Layer(
-        {**dict(zip(decoded, given, strict=True)), **geometry},
-        encoding,
-        int(info["features"]) if info["features"] >= 0 else None,
-    )
-
-
-def _same_crs(found: str | None, declared: CRS, where: str) -> None:
-    own = CRS.from_user_input(found) if found else None
-    if own is None or not (own.equals(declared, ignore_axis_order=True) or own.to_epsg() == declared.to_epsg()):
-        raise SetAsideError(
-            where,
-            f"CRS {own.name}" if own else "no CRS in the file",
-            declared.name,
-            "ask the department for the file in the declared CRS; of a shapefile the .prj belongs to it",
-            reason="crs_mismatch",
-        )
-
-
-def _whole_shapefile(path: Path, where: str) -> None:
-    """Assert what GDAL passes over: all three files, each as long as its header says (ESRI white paper, dBASE III)."""
-    parts = {part.suffix.lower(): part for part in _parts(path)}
-    missing = [path.stem + suffix for suffix in _NEEDED if suffix not in parts]
-    if missing:
-        raise _incomplete(where, f"{', '.join(missing)} missing")
-    for suffix in (".shp", ".shx"):
-        with parts[suffix].open("rb") as file:
-            told = 2 * int.from_bytes(file.read(100)[24:28], "big")
-        if told < 100 or told != parts[suffix].stat().st_size:
-            raise _incomplete(
-                where, f"its {suffix} is {parts[suffix].stat().st_size} bytes long, its header tells {told}"
-            )
-    with parts[".dbf"].open("rb") as file:
-        head = file.read(32)
-    rows, start, width = (int.from_bytes(head[a:b], "little") for a, b in ((4, 8), (8, 10), (10, 12)))
-    if len(head) < 32 or parts[".dbf"].stat().st_size < start + rows * width:
-        raise _incomplete(where, f"its .dbf is too short for the {rows} rows its header tells")
-
-
-def _incomplete(where: str, came: str) -> SetAsideError:
-    return SetAsideError(
-        where, came, "whole files", "ask the department to send it again, whole", reason="drop_incomplete"
-    )
-
-
-def _unreadable(where: str, error: Exception) -> SetAsideError:
-    return SetAsideError(
-        where,
-        f"GDAL cannot read it ({type(error).__name__})",
-        "a whole shapefile, GeoPackage or GeoJSON",
-        "ask the department to export it again",
-        reason="unreadable",
+        return (main,)
+    beside = (item for name, item in sorted(listing.beside.items()) if PurePosixPath(name).parent == path.parent)
+    return tuple(
+        item
+        for item in beside
+        if PurePosixPath(item.name).stem == path.stem and PurePosixPath(item.name).suffix.lower() in SHAPEFILE
     )

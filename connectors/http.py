@@ -67,6 +67,8 @@ class Http:
     def __init__(self, where: str) -> None:
         self._where = where
         self._session = requests.Session()
+        # At DEBUG the library logs whole addresses, and a query may name a person or hold a token.
+        logging.getLogger("urllib3").setLevel(logging.INFO)
 
     def __enter__(self) -> Self:
         return self
@@ -82,15 +84,18 @@ class Http:
         url: str,
         parse: Callable[[requests.Response], T],
         handed_back: Collection[int] = (),
+        before_try: Callable[[], None] | None = None,
         **parts: Any,
     ) -> T:
         """Send one request, up to `ATTEMPTS` times, and return what `parse` makes of the answer.
 
         Args:
-            method: GET or POST; only GET follows redirects, so that no signed request goes to another server.
+            method: GET or POST; only a GET without `auth` follows redirects, so that no signed request goes to another
+                server.
             url: Where to.
             parse: Reads the answer; a `ValueError` from it means a broken answer, which is tried again.
             handed_back: Statuses beside 2xx that `parse` understands.
+            before_try: Called before every try, the repeated ones too; what it raises ends the sending.
             **parts: `params`, `json`, `headers`, `auth` as `requests` takes them; `auth` signs every try anew.
 
         Raises:
@@ -104,7 +109,7 @@ class Http:
             before_sleep=self._note,
             reraise=True,
         )
-        answer: T = retrying(self._once, method, url, parse, handed_back, parts)
+        answer: T = retrying(self._once, method, url, parse, handed_back, before_try, parts)
         return answer
 
     def _once(
@@ -113,10 +118,14 @@ class Http:
         url: str,
         parse: Callable[[requests.Response], T],
         handed_back: Collection[int],
+        before_try: Callable[[], None] | None,
         parts: dict[str, Any],
     ) -> T:
+        if before_try is not None:
+            before_try()
+        redirected = method == "GET" and parts.get("auth") is None
         try:
-            answer = self._session.request(method, url, timeout=_TIMEOUT, allow_redirects=method == "GET", **parts)
+            answer = self._session.request(method, url, timeout=_TIMEOUT, allow_redirects=redirected, **parts)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             raise self._refused("an address that cannot be asked") from None
         except requests.RequestException as error:
@@ -127,8 +136,8 @@ class Http:
             raise self._refused(f"HTTP {answer.status_code}")
         try:
             return parse(answer)
-        except ValueError:
-            raise self._outage("an answer that is not whole JSON") from None
+        except (ValueError, RecursionError):
+            raise self._outage("an answer that is not whole or not of the agreed form") from None
 
     def _outage(self, came: str, pause: float = 0.0) -> _OutageError:
         error = _OutageError(self._where, came, "a whole answer", "run again later; if it stays, ask the department")
@@ -159,7 +168,7 @@ def _pause(state: RetryCallState) -> float:
 def _retry_after(answer: requests.Response) -> float:
     """Seconds the server asks to wait: a number or a date (RFC 9110, 10.2.3)."""
     value = answer.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
-import orjson
 import pyarrow as pa
 import requests
-import shapely
+from pyproj import CRS
 
 from connectors.base import Connection, Offer, Request
-from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.errors import SetAsideError, StopError
 from connectors.http import Http, base_url
-from connectors.rows import as_text, regrouped, schema_drift
+from connectors.rest_answers import at_path
+from connectors.rest_auth import Auth, auth_of
+from connectors.rest_chunks import Page, PagedOffer, Position, Progress, positive
+from connectors.rest_features import GEOMETRY, feature_batch, features_of, geometry_types, total_told
+from connectors.rest_paging import link_position
+from connectors.rest_probe import has_shapes, probe_end, probe_page
 
 __all__ = ["GEOMETRY", "OgcFeaturesConnector"]
-
-GEOMETRY: Final = "geometry"
-"""The name a contract gives the geometry column; it holds WKB."""
 
 _CRS84: Final = "OGC:CRS84"
 
@@ -29,14 +30,15 @@ class OgcFeaturesConnector:
     """Reads whole collections.
 
     Args:
-        connection: `place` is the service's landing page.
+        connection: `place` is the service's landing page; option `auth` as for kind `rest`.
 
     Raises:
-        StopError: The place is no web address.
+        StopError: The place is no web address, or `auth` is wrong.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._base = base_url(connection)
+        self._auth = auth_of(connection)
 
     def offers(self, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer]:
         """Offer the collection as one batch.
@@ -52,121 +54,79 @@ class OgcFeaturesConnector:
                 f"{_CRS84}: longitude, latitude, as GeoJSON has it (RFC 7946, 4)",
                 f"correct it in schemas/sources/{request.tail}.yml",
             )
-        yield _OgcOffer(self._base, request)
+        yield _OgcOffer(self._base, self._auth, request)
 
 
-class _OgcOffer(Offer):
+class _OgcOffer(PagedOffer):
     """All features of one collection."""
 
-    def __init__(self, base: str, request: Request) -> None:
+    def __init__(self, base: str, auth: Auth, request: Request) -> None:
         collection = str(request.option("collection"))
+        super().__init__(request, f"{request.tail}, collection {collection}")
         self._url = f"{base}/collections/{quote(collection, safe='')}/items"
-        self._fields = request.fields
-        self._limit = int(request.options.get("page_size", 1000))
-        self._where = f"{request.tail}, collection {collection}"
+        self._auth = auth
+        self._limit = positive(request, "page_size", 1000)
         self.name = f"{collection} all features"
 
-    def read(self) -> Iterator[pa.RecordBatch]:
-        """Stream all features, properties as text, geometry as WKB; see `Offer.read`."""
-        unseen = set(self._fields) - {GEOMETRY}
-        count = 0
-        with Http(self._where) as http:
+    def first(self) -> Position:
+        """Return the query of the first page."""
+        return {"query": [["limit", str(self._limit)]]}
 
-            def batches() -> Iterator[pa.RecordBatch]:
-                nonlocal count
-                for features, geometries in self._pages(http):
-                    count += len(features)
-                    properties = [feature.get("properties") or {} for feature in features]
-                    if unseen:
-                        unseen.difference_update(*properties)
-                    yield _batch(self._fields, properties, geometries)
+    def page(self, http: Http, progress: Progress) -> Page:
+        """Ask for a page; an empty one is the last, whatever its links say."""
+        body, crs, records, names, shapes = http.send(
+            "GET",
+            self._url,
+            partial(_answer, shapes=has_shapes(self._request)),
+            params=[tuple(pair) for pair in (progress.at or {})["query"]],
+            headers={"Accept": "application/geo+json"},
+            auth=self._auth.signer(http, "", renew=False),
+        )
+        self._same_crs(crs)
+        probe_page(self._request, CRS.from_user_input(_CRS84), records, shapes, progress, self._where)
+        href = _next(body) if records else None
+        following = link_position(href, self._url, self._auth.parameters, self._where) if href else None
+        # The way to a collection is known: only the query of the link is followed.
+        at = {"query": following["query"]} if following else None
+        return Page(records, total_told(body.get("numberMatched")), at, names, shapes)
 
-            yield from regrouped(batches())
-        if count and unseen:
-            raise schema_drift(self._where, "property(ies) of no feature: " + ", ".join(sorted(unseen)), self._fields)
+    def batches(self, page: Page, progress: Progress) -> Iterator[pa.RecordBatch]:
+        """Give properties as text, geometry as WKB."""
+        yield feature_batch(self._request, page.records, page.shapes)
 
-    def _pages(self, http: Http) -> Iterator[tuple[list[dict[str, Any]], list[bytes | None]]]:
-        query: dict[str, str] | None = {"limit": str(self._limit)}
-        asked: set[tuple[tuple[str, str], ...]] = set()
-        ids: set[str] = set()
-        count = 0
-        while query is not None:
-            step = tuple(sorted(query.items()))
-            if step in asked:
-                raise StopError(
-                    self._where, "a next link that leads back", "one to new features", "tell the department"
-                )
-            asked.add(step)
-            page, geometries = http.send(
-                "GET", self._url, _page, params=query, headers={"Accept": "application/geo+json"}
-            )
-            self._same_total(page, first=len(asked) == 1)
-            features = page["features"]
-            count += len(features)
-            self._each_once(features, ids)
-            yield features, geometries
-            query = _next_query(page) if features else None
-        if self.expected_rows is not None and count != self.expected_rows:
-            raise self._moved(f"{count} features came where numberMatched is {self.expected_rows}")
+    def types(self, columns: Sequence[str]) -> dict[str, str]:
+        """Return the properties met and the geometry, which every feature has."""
+        return geometry_types(columns)
 
-    def _same_total(self, page: Mapping[str, Any], *, first: bool) -> None:
-        if page["crs_header"] not in ("", _CRS84.rpartition(":")[2]):
+    def finish(self, progress: Progress) -> None:
+        """Assert also that the known feature was among them."""
+        super().finish(progress)
+        probe_end(self._request, CRS.from_user_input(_CRS84), progress, self._where)
+
+    def _same_crs(self, found: str) -> None:
+        if found not in ("", _CRS84.rpartition(":")[2]):
             raise SetAsideError(
                 self._where,
-                f"coordinates in {page['crs_header']}",
+                f"coordinates in {found}",
                 _CRS84,
                 "ask the department to serve GeoJSON in its standard CRS",
                 reason="crs_mismatch",
             )
-        matched = page.get("numberMatched")
-        total = int(matched) if matched is not None and str(matched).isdigit() else None
-        if first:
-            self.expected_rows = total
-        elif total != self.expected_rows:
-            raise self._moved(f"numberMatched went from {self.expected_rows} to {total}")
-
-    def _each_once(self, features: Sequence[Mapping[str, Any]], ids: set[str]) -> None:
-        named = [str(feature["id"]) for feature in features if feature.get("id") is not None]
-        before = len(ids)
-        ids.update(named)
-        if len(ids) - before != len(named):
-            raise self._moved("a feature came twice")
-
-    def _moved(self, came: str) -> RetryError:
-        return RetryError(self._where, came, "each feature once", "pull again; the collection changed meanwhile")
 
 
-def _page(response: requests.Response) -> tuple[dict[str, Any], list[bytes | None]]:
-    """Read a page: numbers of properties as the text they came in, geometries as WKB."""
-    page = json.loads(response.content, parse_float=str, parse_int=str, parse_constant=str)
-    if not isinstance(page, dict) or not isinstance(page.get("features"), list):
-        raise ValueError("no feature collection")
+def _answer(
+    response: requests.Response, *, shapes: bool
+) -> tuple[Mapping[str, Any], str, list[dict[str, Any]], list[str], list[bytes | None]]:
+    """Read a page: the whole, the CRS its header tells, properties, names and geometries of its features."""
+    body, records, names, geometries = features_of(response, shapes=shapes)
     header = response.headers.get("Content-Crs", "").strip("<> ")
-    page["crs_header"] = header.rpartition("/")[2]
-    return page, _wkb(orjson.loads(response.content)["features"])
+    return body, header.rpartition("/")[2], records, names, geometries
 
 
-def _wkb(features: Sequence[Mapping[str, Any]]) -> list[bytes | None]:
-    """Geometries as WKB; what GeoJSON does not allow is null, so that one feature cannot hold up the rest."""
-    texts = [orjson.dumps(feature["geometry"]).decode() if feature.get("geometry") else None for feature in features]
-    geometries: list[bytes | None] = shapely.to_wkb(shapely.from_geojson(texts, on_invalid="ignore")).tolist()
-    return geometries
-
-
-def _batch(
-    fields: Sequence[str], properties: Sequence[Mapping[str, Any]], geometries: Sequence[bytes | None]
-) -> pa.RecordBatch:
-    columns = [
-        pa.array(geometries, pa.binary())
-        if name == GEOMETRY
-        else pa.array([as_text(record.get(name)) for record in properties], pa.string())
-        for name in fields
-    ]
-    return pa.record_batch(columns, names=list(fields))
-
-
-def _next_query(page: Mapping[str, Any]) -> dict[str, str] | None:
-    """The query of the link to the next page; only that part, since behind a proxy the link's host is often another."""
-    links = page.get("links") or []
-    href = next((str(link["href"]) for link in links if link.get("rel") == "next" and link.get("href")), None)
-    return dict(parse_qsl(urlsplit(href).query, keep_blank_values=True)) if href else None
+def _next(body: Mapping[str, Any]) -> str | None:
+    """The link to the next page."""
+    links = at_path(body, "links")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, Mapping) and link.get("rel") == "next" and isinstance(link.get("href"), str):
+            return str(link["href"])
+    return None

@@ -1,212 +1,164 @@
-"""Kind `rest`: paged services of the national exchange platform (国家数据共享交换平台), signed as it asks."""
+"""Kind `rest`: paged services over HTTP and JSON, whole or what changed since the last pull."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
-import requests
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
-from requests.auth import AuthBase
 
-from connectors.base import Connection, Offer, Request
-from connectors.errors import RetryError, StopError
-from connectors.http import Http, base_url
-from connectors.rows import record_batches, regrouped
+from connectors.base import Chunk, Connection, Offer, Request
+from connectors.errors import StopError
+from connectors.http import Http
+from connectors.rest_answers import Answer, records_of, total_of
+from connectors.rest_calls import Caller
+from connectors.rest_chunks import Page, PagedOffer, Position, Progress, value_of
+from connectors.rest_options import CHINA, Pull, Push, Verify, options_of
+from connectors.rest_paging import first_position, link_position, next_position, page_params
+from connectors.rest_platform import decrypt_secret, sign
+from connectors.rest_push import Pushed, push_pages
+from connectors.rest_verify import Verified, VerifyStore, verify_each
+from connectors.rows import as_text, quick_columns, text_columns
 
 __all__ = ["RestConnector", "decrypt_secret", "sign"]
 
-_EXPIRED: Final = "40102"
-_MARGIN_MS: Final = 30_000
-"""A secret this close to its end is fetched anew: a page may take that long."""
-
-
-def sign(service: str, requester: str, moment: str, key: str) -> str:
-    """Return `base64(HMAC-SHA256(key, service + requester + moment))`, the header `gjgxjhpt_sign`.
-
-    Args:
-        service: `gjgxjhpt_sid`.
-        requester: `gjgxjhpt_rid`.
-        moment: `gjgxjhpt_rtime`, milliseconds since 1970 as text.
-        key: The appkey when the secret is asked for, else the secret.
-    """
-    digest = hmac.new(key.encode(), f"{service}{requester}{moment}".encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
-
-
-def decrypt_secret(sealed: str, appkey: str) -> str:
-    """Return the secret the platform sealed: base64 of AES-ECB with PKCS#7, keyed by the appkey.
-
-    Raises:
-        ValueError: It was not sealed with this appkey, or the appkey has not 16, 24 or 32 bytes.
-    """
-    try:
-        decryptor = Cipher(algorithms.AES(appkey.encode()), modes.ECB()).decryptor()  # noqa: S305  the platform's own choice
-        padded = decryptor.update(base64.b64decode(sealed, validate=True)) + decryptor.finalize()
-        unpadder = PKCS7(algorithms.AES.block_size).unpadder()
-        return (unpadder.update(padded) + unpadder.finalize()).decode()
-    except (ValueError, binascii.Error) as error:
-        raise ValueError("not sealed with this appkey") from error
-
-
-class _Signature(AuthBase):
-    """Signs each try of a request at its own moment: the platform refuses an old one."""
-
-    def __init__(self, service: str, requester: str, key: str) -> None:
-        self._service, self._requester, self._key = service, requester, key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        moment = str(time.time_ns() // 1_000_000)
-        request.headers.update(
-            {
-                "gjgxjhpt_rid": self._requester,
-                "gjgxjhpt_sid": self._service,
-                "gjgxjhpt_rtime": moment,
-                "gjgxjhpt_sign": sign(self._service, self._requester, moment, self._key),
-            }
-        )
-        return request
+_FIRST_YEAR: Final = 1900
+"""Before it no row of a system changed: an earlier cursor stands for none."""
 
 
 class RestConnector:
-    """Reads bulk services page by page; the secret is kept between pages and fetched anew before it ends.
+    """Reads bulk services page by page, verifies one person at a time, writes rows.
 
     Args:
-        connection: `place` is the platform's address, `secret` the appkey; options `requester_id` and `secret_path`.
+        connection: `place` is the services' address; option `auth` says how calls are signed, with `secret`.
 
     Raises:
-        StopError: The place is no web address or an option is missing.
+        StopError: The place is no web address, or `auth` is wrong.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._where = f"connection {connection.where}"
-        self._base = base_url(connection)
-        self._appkey = connection.secret
-        self._requester = str(connection.option("requester_id"))
-        self._secret_path = str(connection.option("secret_path"))
-        self._secret: dict[str, tuple[str, int]] = {}
+        self._secret = connection.secret
+        self._caller = Caller(connection)
 
     def offers(self, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer]:
-        """Offer the whole service as one batch.
+        """Offer one batch: all the service has, or what is new since the mark less the overlap.
 
         Raises:
-            StopError: The mode is not `snapshot`, or `service` or `path` is missing.
+            StopError: An option is missing, unknown or wrong; an increment names no `cursor` and `since_param`.
         """
-        request.snapshot_only("rest")
-        yield _RestOffer(self, request)
+        pull = options_of(Pull, request, self._caller.auth.defaults)
+        if request.mode == "increment" and not (pull.cursor and pull.since_param):
+            raise StopError(
+                f"pull of {request.tail}",
+                "an increment without `cursor` and `since_param`",
+                "the field that tells when a row changed, and the parameter that asks for rows since a time",
+                f"set both in schemas/sources/{request.tail}.yml, or take mode snapshot",
+            )
+        yield _RestOffer(self._caller, request, pull, mark)
 
-    def call(self, http: Http, service: str, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Call a service and return its `data`; a secret the platform no longer takes is fetched anew, once.
+    def verify(
+        self,
+        request: Request,
+        questions: Iterable[tuple[str, Mapping[str, str]]],
+        store: VerifyStore,
+    ) -> Iterator[Verified]:
+        """Verify one person or unit after another; see `connectors.rest_verify.verify_each`."""
+        options = options_of(Verify, request, self._caller.auth.defaults)
+        return verify_each(self._caller, request, options, questions, store, self._secret)
 
-        Raises:
-            RetryError: The platform is away.
-            StopError: It refuses the call.
-        """
-        for fetch in (False, True):
-            if fetch or self._secret.get(service, ("", 0))[1] - _MARGIN_MS <= time.time() * 1000:
-                self._secret[service] = self._fetch_secret(http, service)
-            answer = self._post(http, service, path, self._secret[service][0], body)
-            if answer["code"] not in (_EXPIRED, "401"):
-                return self._data(answer, f"service {service}")
-        raise self._refused(f"service {service} answers code {answer['code']} even with a fresh secret")
-
-    def _fetch_secret(self, http: Http, service: str) -> tuple[str, int]:
-        answer = self._post(http, service, self._secret_path, self._appkey, {})
-        data = self._data(answer, "the secret's address")
-        try:
-            return decrypt_secret(str(data["secret"]), self._appkey), int(data["secretEndTime"])
-        except (KeyError, ValueError, TypeError):
-            raise self._refused("a secret that this appkey does not open") from None
-
-    def _post(self, http: Http, service: str, path: str, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return http.send(
-            "POST",
-            f"{self._base}/{path.lstrip('/')}",
-            _answer,
-            handed_back=(401,),
-            json=body,
-            auth=_Signature(service, self._requester, key),
-        )
-
-    def _data(self, answer: Mapping[str, Any], what: str) -> Mapping[str, Any]:
-        if answer["code"] != "0" or not isinstance(answer.get("data"), dict):
-            raise self._refused(f"{what} answers code {answer['code']}")
-        data: Mapping[str, Any] = answer["data"]
-        return data
-
-    def _refused(self, came: str) -> StopError:
-        return StopError(
-            self._where,
-            came,
-            "code 0 with data",
-            "check appkey, requester id, service id and the address allowed to call with the platform",
-        )
+    def push(
+        self, request: Request, records: Iterable[Mapping[str, Any]], name: str, pages_done: int = 0
+    ) -> Iterator[Pushed]:
+        """Write rows in pages; see `connectors.rest_push.push_pages`."""
+        options = options_of(Push, request, {"code": self._caller.auth.defaults.get("code", "")})
+        return push_pages(self._caller, request.tail, options, records, name, pages_done)
 
 
-def _answer(response: requests.Response) -> dict[str, Any]:
-    """Read an answer, numbers as the text they came in, so that none loses a digit; the code always as text."""
-    keep: Callable[[str], str] = str
-    answer = json.loads(response.content, parse_float=keep, parse_int=keep, parse_constant=keep)
-    if not isinstance(answer, dict):
-        raise ValueError("no object")
-    code = str(answer.get("code"))
-    return {**answer, "code": "401" if response.status_code == 401 and code != _EXPIRED else code}
+class _RestOffer(PagedOffer):
+    """All pages of one service, or of what is new in it."""
+
+    def __init__(self, caller: Caller, request: Request, pull: Pull, mark: dict[str, Any] | None) -> None:
+        super().__init__(request, f"{request.tail}, {pull.title}")
+        self._caller = caller
+        self._pull = pull
+        self._reached = datetime.fromisoformat(mark["cursor"]) if mark and request.mode == "increment" else None
+        self._since = _aware(request.since) if request.mode == "increment" and request.since else None
+        if self._since is None and self._reached is not None:
+            self._since = self._reached - timedelta(hours=pull.overlap_hours)
+        title = pull.service or pull.path
+        self.name = f"{title} from {self._since.isoformat()}" if self._since else f"{title} all pages"
+
+    def first(self) -> Position:
+        """Return the first page."""
+        return first_position(self._pull)
+
+    def page(self, http: Http, progress: Progress) -> Page:
+        """Ask for a page; see `PagedOffer.page`."""
+        pull, at = self._pull, progress.at or {}
+        values = page_params(pull, at)
+        if self._since is not None and "query" not in at:
+            values[pull.since_param] = _written(self._since, pull.since_format)
+        answer = self._caller.call(http, pull, values, at)
+        records = records_of(answer.body, pull.records, self._where)
+        total = total_of(answer.body, pull.total, self._where)
+        following = next_position(pull, at, answer, len(records), progress.rows + len(records), total)
+        if following and "link" in following:
+            asked, own = self._caller.address(pull), self._caller.auth.parameters
+            following = link_position(following["link"], asked, own, self._where)
+        self._reach(records, answer, progress)
+        exact = answer.exact
+        return Page(records, total, following, exact=exact and (lambda: records_of(exact(), pull.records, self._where)))
+
+    def batches(self, page: Page, progress: Progress) -> Iterator[pa.RecordBatch]:
+        """Give the rows as text; what is no scalar is JSON."""
+        quick = quick_columns(page.records, self._request)
+        yield text_columns(page.exact() if page.exact else page.records, self._request) if quick is None else quick
+
+    def mark(self, notes: Sequence[Chunk | None] = ()) -> dict[str, Any] | None:
+        """Return the newest cursor of all chunks, never later than the server's own clock, never before the last."""
+        told = [datetime.fromisoformat(note["cursor"]) for note in notes if note and note.get("cursor")]
+        reached = max([*told, *([self._reached] if self._reached else [])], default=None)
+        return {"cursor": reached.isoformat()} if reached and self._request.mode == "increment" else None
+
+    def _reach(self, records: Sequence[Mapping[str, Any]], answer: Answer, progress: Progress) -> None:
+        """Keep the newest cursor: a clock that runs ahead at the source must not make later rows invisible."""
+        if self._request.mode != "increment":
+            return
+        names = self._request.names_of(self._pull.cursor)
+        texts = [as_text(value) for record in records if (value := value_of(record, names)) not in (None, "")]
+        moments = [moment for text in texts if (moment := _read(str(text), self._pull.cursor_format)) is not None]
+        if texts and not moments:
+            raise StopError(
+                self._where,
+                f"no cursor {self._pull.cursor!r} of the form {self._pull.cursor_format!r}",
+                "times in the form that the contract says",
+                "correct `cursor` or `cursor_format` in the contract's pull",
+            )
+        if moments:
+            latest = min(max(moments), answer.moment or datetime.now(UTC))
+            known = datetime.fromisoformat(progress.cursor) if progress.cursor else latest
+            progress.cursor = max(latest, known).isoformat()
 
 
-class _RestOffer(Offer):
-    """All pages of one service."""
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=CHINA)
 
-    def __init__(self, connector: RestConnector, request: Request) -> None:
-        self._connector = connector
-        self._request = request
-        self._service = str(request.option("service"))
-        self._path = str(request.option("path"))
-        self._page_size = int(request.options.get("page_size", 1000))
-        self._where = f"{request.tail}, service {self._service}"
-        self.name = f"{self._service} all pages"
 
-    def read(self) -> Iterator[pa.RecordBatch]:
-        """Stream all pages as text; see `Offer.read`."""
-        with Http(self._where) as http:
-            yield from regrouped(record_batches(self._records(http), self._request.fields, self._where))
+def _read(text: str, form: str) -> datetime | None:
+    """A time as a row tells it; one without zone is China's. None where it has another form or is 0001-01-01."""
+    try:
+        if form in ("ms", "s"):
+            return datetime.fromtimestamp(int(text) / (1000 if form == "ms" else 1), UTC)
+        moment = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
+    except (ValueError, OverflowError, OSError):
+        return None
+    return _aware(moment) if moment.year >= _FIRST_YEAR else None
 
-    def _records(self, http: Http) -> Iterator[Mapping[str, Any]]:
-        seen, page = 0, 1
-        total = None
-        while total is None or seen < total:
-            body = {"page": page, "pageSize": self._page_size}
-            data = self._connector.call(http, self._service, self._path, body)
-            now, records = self._page(data)
-            if total is not None and now != total:
-                raise self._moved(f"the total went from {total} to {now} at page {page}")
-            self.expected_rows = total = now
-            if not records and seen < total:
-                raise self._moved(f"page {page} is empty after {seen} of {total} rows")
-            yield from records
-            seen, page = seen + len(records), page + 1
-        if seen != total:
-            raise self._moved(f"{seen} rows came where the total is {total}")
 
-    def _page(self, data: Mapping[str, Any]) -> tuple[int, list[Mapping[str, Any]]]:
-        records, total = data.get("list") or [], data.get("total")
-        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-            raise self._malformed("no `list` of objects")
-        if not isinstance(total, str) or not total.isdigit():
-            raise self._malformed("no whole number as `total`")
-        return int(total), records
-
-    def _malformed(self, came: str) -> StopError:
-        return StopError(
-            self._where, came, '{"total": n, "list": [{…}]}', "agree the service's answer with its department"
-        )
-
-    def _moved(self, came: str) -> RetryError:
-        return RetryError(self._where, came, "one total for all pages", "pull again; the service changed meanwhile")
+def _written(moment: datetime, form: str) -> str:
+    if form in ("ms", "s"):
+        return str(int(moment.timestamp() * (1000 if form == "ms" else 1)))
+    local = moment.astimezone(CHINA)
+    return local.isoformat() if form == "iso" else local.strftime(form)

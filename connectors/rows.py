@@ -9,10 +9,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.base import BATCH_ROWS
+from connectors.base import BATCH_ROWS, Request
 from connectors.errors import SetAsideError
 
-__all__ = ["as_text", "column_positions", "record_batches", "regrouped", "schema_drift", "text_batches", "text_schema"]
+__all__ = [
+    "as_text",
+    "column_positions",
+    "missing_columns",
+    "quick_columns",
+    "record_batches",
+    "regrouped",
+    "schema_drift",
+    "text_batches",
+    "text_columns",
+    "text_schema",
+]
 
 
 def schema_drift(where: str, came: str, fields: Iterable[str]) -> SetAsideError:
@@ -26,21 +37,46 @@ def schema_drift(where: str, came: str, fields: Iterable[str]) -> SetAsideError:
     )
 
 
-def column_positions(header: Sequence[str], fields: Sequence[str], where: str) -> list[int]:
-    """Return where each wanted column stands in a header; blanks and line breaks in names do not count.
+def column_positions(header: Sequence[str], request: Request, where: str, fields: Sequence[str] = ()) -> list[int]:
+    """Return where each wanted column stands in a header, -1 for one that may be absent and is.
+
+    Blanks and line breaks in names do not count; of a field's own name and its synonyms the first that is there counts.
+
+    Args:
+        header: The delivery's names.
+        request: Names the wanted fields, their synonyms and what an absent one means.
+        where: The delivery as errors name it.
+        fields: The columns wanted, where not those of the request.
 
     Raises:
         SetAsideError: `schema_drift`; a column is missing or stands there twice.
     """
-    names = ["".join(name.split()) for name in header]
-    counts = {field: names.count("".join(field.split())) for field in fields}
-    missing = [field for field, count in counts.items() if count == 0]
-    if missing:
-        raise schema_drift(where, "column(s) missing: " + ", ".join(missing), fields)
-    twice = [field for field, count in counts.items() if count > 1]
+    wanted = fields or request.fields
+    names = [_plain(name) for name in header]
+    found = {field: _first_present(names, request.names_of(field)) for field in wanted}
+    missing_columns(where, [field for field, name in found.items() if name is None], request)
+    twice = [field for field, name in found.items() if name is not None and names.count(name) > 1]
     if twice:
-        raise schema_drift(where, "column(s) named more than once: " + ", ".join(twice), fields)
-    return [names.index("".join(field.split())) for field in fields]
+        raise schema_drift(where, "column(s) named more than once: " + ", ".join(twice), wanted)
+    return [-1 if name is None else names.index(name) for name in found.values()]
+
+
+def missing_columns(where: str, missing: Sequence[str], request: Request) -> None:
+    """Refuse a delivery that lacks wanted columns, unless the contract lends them as nulls.
+
+    Raises:
+        SetAsideError: `schema_drift`.
+    """
+    if missing and not request.lends_missing:
+        raise schema_drift(where, "column(s) missing: " + ", ".join(missing), request.fields)
+
+
+def _plain(name: str) -> str:
+    return "".join(name.split())
+
+
+def _first_present(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    return next((name for name in map(_plain, wanted) if name in names), None)
 
 
 def text_schema(fields: Sequence[str]) -> pa.Schema:
@@ -60,18 +96,60 @@ def text_batches(rows: Iterable[Sequence[str | None]], fields: Sequence[str]) ->
 
 
 def as_text(value: Any) -> str | None:
-    """Return a JSON scalar as text, null as None, an object or list as JSON; numbers must come as their own text."""
+    """Return a JSON scalar as text, null as None, an object or list as JSON with its numbers as text.
+
+    Numbers must come as their own text, or as an int that was written plainly.
+    """
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(_numbers_as_text(value) if isinstance(value, dict | list) else value, ensure_ascii=False)
 
 
-def record_batches(records: Iterable[Mapping[str, Any]], fields: Sequence[str], where: str) -> Iterator[pa.RecordBatch]:
+def _numbers_as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers_as_text(item) for item in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def text_columns(records: Sequence[Mapping[str, Any]], request: Request) -> pa.RecordBatch:
+    """Turn the JSON objects of a page into one record batch of text, cell by cell; what a record lacks is null."""
+    cells = [[as_text(_of(record, request.names_of(field))) for record in records] for field in request.fields]
+    schema = text_schema(request.fields)
+    return pa.record_batch([pa.array(column, pa.string()) for column in cells], schema=schema)
+
+
+def quick_columns(records: Sequence[Mapping[str, Any]], request: Request) -> pa.RecordBatch | None:
+    """The same in one call, which Arrow runs in C; None where a cell is a float, an object or a list, or types differ.
+
+    Whole numbers and truths are the texts that JSON has for them.
+    """
+    if not records or any(request.synonyms.values()):
+        return None
+    kinds = [(name, _plain_type(records[0].get(name))) for name in request.fields]
+    try:
+        columns = pa.array(records, pa.struct(kinds)).flatten()
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return None
+    texts = [column if pa.types.is_string(column.type) else column.cast(pa.string()) for column in columns]
+    return pa.record_batch(texts, schema=text_schema(request.fields))
+
+
+def _plain_type(value: Any) -> pa.DataType:
+    if isinstance(value, bool):
+        return pa.bool_()
+    return pa.int64() if isinstance(value, int) else pa.string()
+
+
+def record_batches(records: Iterable[Mapping[str, Any]], request: Request, where: str) -> Iterator[pa.RecordBatch]:
     """Turn JSON objects into record batches of text; a key an object lacks is null.
 
     Raises:
         SetAsideError: `schema_drift`, after the last record: a wanted field was in none of them.
     """
+    fields = request.fields
+    names = {field: request.names_of(field) for field in fields}
     unseen, count = set(fields), 0
 
     def rows() -> Iterator[list[str | None]]:
@@ -79,12 +157,18 @@ def record_batches(records: Iterable[Mapping[str, Any]], fields: Sequence[str], 
         for record in records:
             count += 1
             if unseen:
-                unseen.difference_update(record)
-            yield [as_text(record.get(name)) for name in fields]
+                unseen.difference_update([field for field in unseen if any(name in record for name in names[field])])
+            yield [as_text(_of(record, names[name])) for name in fields]
 
     yield from text_batches(rows(), fields)
-    if count and unseen:
-        raise schema_drift(where, "field(s) in no record: " + ", ".join(sorted(unseen)), fields)
+    if count:
+        missing_columns(where, sorted(unseen), request)
+
+
+def _of(record: Mapping[str, Any], names: Sequence[str]) -> Any:
+    if len(names) == 1:
+        return record.get(names[0])
+    return next((record[name] for name in names if name in record), None)
 
 
 def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -23,6 +23,10 @@ from connectors.errors import RetryError, StopError
 
 __all__ = ["columns_of", "database_errors", "readable", "stream"]
 
+_HINT_BYTES: Final = 2 * 1024 * 1024
+_CONNECTORX_ROWS: Final = 8_192
+"""Small steps of both drivers keep memory low; `regrouped` makes batches of one size of them."""
+
 _MYSQL: Final = ("mysql", "mariadb")
 
 _ARROW: Final[tuple[tuple[type[Any], pa.DataType], ...]] = (
@@ -101,7 +105,10 @@ def stream(engine: Engine, statement: Select[Any], columns: Mapping[str, TypeEng
 
 
 def _literal(engine: Engine, statement: Select[Any]) -> str:
-    return str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+    # In the driver's own style a % would be doubled for a formatting that these readers do not do.
+    kind: Any = type(engine.dialect)
+    plain = kind(paramstyle="named")
+    return str(statement.compile(dialect=plain, compile_kwargs={"literal_binds": True}))
 
 
 def _plain(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -116,6 +123,7 @@ def _adbc(engine: Engine, statement: str) -> Iterator[pa.RecordBatch]:
 
     _, parts = engine.url.get_dialect()().create_connect_args(engine.url)
     with closing(dbapi.connect(make_conninfo(**parts))) as link, closing(link.cursor()) as cursor:
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": _HINT_BYTES})
         cursor.execute("SET TRANSACTION READ ONLY")
         cursor.execute(statement)
         reader = cursor.fetch_record_batch()
@@ -132,7 +140,7 @@ def _connectorx(url: URL, statement: str) -> Iterator[pa.RecordBatch]:
         address,
         statement,
         return_type="arrow_stream",
-        batch_size=BATCH_ROWS,
+        batch_size=_CONNECTORX_ROWS,
         pre_execution_query="SET SESSION TRANSACTION READ ONLY",
     )
     yield _empty(reader.schema)

@@ -12,7 +12,14 @@ from connectors.base import KINDS, Connection, Request, connect
 from connectors.errors import RetryError, SetAsideError, StopError
 from tests.connectors.suite import SECRET
 
-PLACES = {"sql": "postgresql://h.example/db", "rest": "http://h.example", "ogc_features": "https://h.example/ogc"}
+PLACES = {
+    "sql": "postgresql://h.example/db",
+    "rest": "http://h.example",
+    "ogc_features": "https://h.example/ogc",
+    "wfs": "https://h.example/wfs",
+    "delta_sharing": "https://h.example/delta-sharing",
+    "message": "amqp://h.example/",
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -25,7 +32,7 @@ def test_every_kind_has_its_class(kind: str, tmp_path: Path) -> None:
 
 
 def test_unknown_kind_names_the_kinds() -> None:
-    with pytest.raises(StopError, match=r"a/b: unknown kind 'soap'. Allowed: file, geo_file, ogc_features, rest, sql"):
+    with pytest.raises(StopError, match=r"a/b: unknown kind 'soap'. Allowed: delta_sharing, file, geo_file, message,"):
         connect(Connection("a", "b", "soap", ""))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors import text_file
 from connectors.base import Request
 from connectors.csv_file import csv_rows
 from connectors.errors import SetAsideError, StopError
@@ -20,9 +22,10 @@ ONE_LINE = st.text(st.sampled_from('", ;') | st.characters(codec="utf-8", exclud
 NO_COMMA = st.text(st.sampled_from('"\n\r ;') | st.characters(codec="utf-8", exclude_characters="\x00,"), max_size=6)
 
 
-def read(path: Path, content: bytes, *fields: str, encoding: str = "gb18030") -> list[list[str | None]]:
+def read(path: Path, content: bytes, *fields: str, encoding: str = "gb18030", **options: Any) -> list[list[str | None]]:
     path.write_bytes(content)
-    return list(csv_rows(path, Request("t/d", fields or ("a", "b"), {"encoding": encoding}), "t/d, f.csv"))
+    request = Request("t/d", fields or ("a", "b"), {"encoding": encoding, **options})
+    return list(csv_rows(path, request, "t/d, f.csv", {}))
 
 
 def refused(path: Path, content: bytes, *fields: str) -> tuple[str, str]:
@@ -149,3 +152,30 @@ def test_messages_hold_no_values(path: Path) -> None:
             read(path, content)
         assert "Zhang" not in str(caught.value)
         assert "San" not in str(caught.value)
+
+
+def test_other_delimiters(path: Path) -> None:
+    assert read(path, b'a|b\n"1|2"|,\n', delimiter="|") == [["1|2", ","]]
+    assert read(path, b"b\ta\n1\t2\n", delimiter="\t") == [["2", "1"]]
+    with pytest.raises(SetAsideError, match="a quote swallowed"):
+        read(path, b'a|b|c\n"x|1|1\ny"|2|2\nz|3|3\n', "a", "b", "c", delimiter="|")
+    with pytest.raises(SetAsideError, match=r"column\(s\) missing"):
+        read(path, b"a|b\n", delimiter=",")
+
+
+@pytest.mark.parametrize("delimiter", ["", "||", '"', "\n", "\r", 1, None])
+def test_delimiter_that_is_none_stops(path: Path, delimiter: Any) -> None:
+    with pytest.raises(StopError, match="delimiter"):
+        read(path, b"a,b\n", delimiter=delimiter)
+
+
+def test_available_names_all_columns(path: Path) -> None:
+    path.write_bytes(b"a,x,b\n")
+    available: dict[str, str] = {}
+    assert list(csv_rows(path, Request("t/d", ("b",), {"encoding": "utf-8"}), "t/d, f.csv", available)) == []
+    assert available == {"a": "text", "x": "text", "b": "text"}
+
+
+def test_line_without_end_does_not_fill_the_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_file, "LONGEST_LINE", 1000)
+    assert refused(path, b"a,b\n" + b"x" * 2000) == ("unreadable", "line 2 does not end")

@@ -5,20 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.base import Connection, Request, Withheld
-from connectors.drops import Delivery, deliveries, drop_folder, file_errors
+from connectors.drops import Delivery
+from connectors.drops import deliveries as deliveries_of
 from connectors.errors import RetryError, StopError
+from connectors.places import open_store
+from connectors.stores import file_errors
 
 DROP = {"marker": ".ok", "digest": ".md5", "manifest": ".manifest.json"}
 
 
 def request(mode: Any = "increment", **options: Any) -> Request:
     return Request("health/death", ("a",), {"pattern": "WJ_*.csv", **options}, mode)
+
+
+def deliveries(folder: Path, wanted: Request) -> Iterator[Delivery | Withheld]:
+    return deliveries_of(open_store(Connection("health", "daily_drop", "file", str(folder))), wanted)
 
 
 def put(folder: Path, name: str, content: bytes = b"a\r\n1\r\n", rows: object = 1) -> Path:
@@ -170,7 +178,7 @@ def test_unknown_digest_stops(drop: Path) -> None:
 @pytest.mark.parametrize("place", ["", "not/there"])
 def test_place_that_is_no_folder_stops(place: str) -> None:
     with pytest.raises(StopError, match="no folder here") as caught:
-        drop_folder(Connection("health", "daily_drop", "file", place))
+        open_store(Connection("health", "daily_drop", "file", place))
     assert "not/there" not in str(caught.value)
 
 

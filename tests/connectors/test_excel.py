@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Request
+from connectors.cells import cell_text
 from connectors.errors import SetAsideError, StopError
-from connectors.excel import cell_text, excel_rows, header_names
+from connectors.excel import excel_rows, header_names
 
 FAMILY = "家庭编号"
 FIELDS = (FAMILY, "户主/姓名", "成员/姓名", "成员/身份证号", "保障/月保障金（元）", "村居代码")
@@ -55,7 +56,7 @@ def make(path: Path, rows: Sequence[Sequence[Any]], sheet: str = "花名册") ->
 
 def read(path: Path, fields: Sequence[str] = FIELDS, **options: Any) -> list[list[str | None]]:
     request = Request("civil/low_income", tuple(fields), {**OPTIONS, **options})
-    return list(excel_rows(path, request, "civil/low_income, f.xlsx"))
+    return list(excel_rows(path, request, "civil/low_income, f.xlsx", {}))
 
 
 def refused(path: Path, **options: Any) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from pyogrio.raw import write
 
 from connectors.base import BATCH_ROWS, Connection, Request, Withheld, connect
 from connectors.errors import SetAsideError, StopError
-from tests.connectors.suite import SECRET, ConnectorSuite, Source, offer_of, rows_of
+from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of
 
 SHAPES = [shapely.box(500_000 + n, 3_800_000, 500_001 + n, 3_800_001, ccw=False) for n in range(3)]
 ROWS: list[dict[str, Any]] = [
@@ -97,6 +99,14 @@ class TestGeoPackage(ConnectorSuite):
     def many(self, drop: Path) -> Source:
         return self.source_of(drop, [ROWS[0]] * (BATCH_ROWS + 1))
 
+    @pytest.fixture
+    def hostile(self, drop: Path) -> Source:
+        rows = [{name: f"{row}{name}" for name in HOSTILE_NAMES} for row in (1, 2)]
+        features = [{**row, "geometry": ROWS[0]["geometry"]} for row in rows]
+        put(drop / "wg_1.gpkg", features, driver="GPKG", layer="wg", crs="EPSG:4490", encoding=None)
+        source = source_in(drop, rows, pattern="wg_*.gpkg", layer="wg", crs="EPSG:4490")
+        return replace(source, request=replace(source.request, fields=HOSTILE_NAMES))
+
     def test_another_layer_is_drift(self, source: Source) -> None:
         pull = {**source.request.options, "layer": "no_layer"}
         found = withheld(replace(source, request=replace(source.request, options=pull)))
@@ -116,6 +126,209 @@ class TestGeoPackage(ConnectorSuite):
         source = source_in(drop, [], pattern="wg_*.gpkg", crs="EPSG:4490")
         source = replace(source, request=replace(source.request, fields=("geometry",)))
         assert rows_of(offer_of(source)) == [{"geometry": point}]
+
+
+IN_DEGREES: list[dict[str, Any]] = [
+    {**row, "CS": row["CS"], "geometry": shapely.to_wkb(shapely.box(117 + n, 34, 117.5 + n, 34.5, ccw=False))}
+    for n, row in enumerate(ROWS)
+]
+
+
+class TestGeoJson(ConnectorSuite):
+    @staticmethod
+    def source_of(folder: Path, rows: list[dict[str, Any]]) -> Source:
+        features = [
+            {
+                "type": "Feature",
+                "properties": {name: value for name, value in row.items() if name != "geometry"},
+                "geometry": json.loads(shapely.to_geojson(shapely.from_wkb(row["geometry"]))),
+            }
+            for row in rows
+        ]
+        text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
+        (folder / "xzq_1.geojson").write_text(text, encoding="utf-8")
+        return source_in(folder, rows, pattern="xzq_*.geojson", crs="EPSG:4490", encoding=None)
+
+    @pytest.fixture
+    def source(self, drop: Path) -> Source:
+        return self.source_of(drop, IN_DEGREES)
+
+    @pytest.fixture
+    def empty(self, drop: Path) -> Source:
+        pytest.skip("a GeoJSON without features tells no columns")
+
+    @pytest.fixture
+    def many(self, drop: Path) -> Source:
+        return self.source_of(drop, [IN_DEGREES[0]] * (BATCH_ROWS + 1))
+
+    @pytest.mark.parametrize("cut", [1, 40])
+    def test_half_a_file_is_unreadable(self, source: Source, drop: Path, cut: int) -> None:
+        path = drop / "xzq_1.geojson"
+        path.write_bytes(path.read_bytes()[: -(path.stat().st_size // 50) * cut])
+        assert withheld(source).reason == "unreadable"
+
+    @pytest.mark.parametrize(("declared", "fits"), [("EPSG:4326", True), ("OGC:CRS84", True), ("EPSG:4549", False)])
+    def test_without_a_crs_it_is_wgs_84(self, source: Source, declared: str, fits: bool) -> None:
+        pull = {**source.request.options, "crs": declared}
+        asked = replace(source, request=replace(source.request, options=pull))
+        (found,) = connect(asked.connection).offers(asked.request, None)
+        assert isinstance(found, Withheld) is not fits
+
+    def test_with_a_crs_it_is_that(self, source: Source, drop: Path) -> None:
+        path = drop / "xzq_1.geojson"
+        told = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4548"}}
+        path.write_text(json.dumps({"crs": told} | json.loads(path.read_bytes())), encoding="utf-8")
+        assert withheld(source).reason == "crs_mismatch"
+        pull = {**source.request.options, "crs": "EPSG:4548"}
+        assert len(rows_of(offer_of(replace(source, request=replace(source.request, options=pull))))) == 3
+
+    def test_texts_that_are_no_utf8_are_unreadable(self, source: Source, drop: Path) -> None:
+        path = drop / "xzq_1.geojson"
+        path.write_bytes(path.read_bytes().replace("马庄".encode(), b"\xff\xfe"))
+        with pytest.raises(SetAsideError, match="GDAL cannot read it") as caught:
+            rows_of(offer_of(source))
+        assert caught.value.reason == "unreadable"
+
+
+def geodatabase(path: Path, rows: list[dict[str, Any]]) -> Path:
+    options = {"layer": "xzq", "crs": "EPSG:4490", "encoding": None, "TARGET_ARCGIS_VERSION": "ARCGIS_PRO_3_2_OR_LATER"}
+    return put(path, rows, driver="OpenFileGDB", geometry_type="MultiPolygon", **options)
+
+
+def multipart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the kind of geometry that a FileGDB has."""
+    return [
+        {**row, "geometry": shapely.to_wkb(shapely.MultiPolygon([shapely.from_wkb(row["geometry"])]))} for row in rows
+    ]
+
+
+class TestFileGdb(ConnectorSuite):
+    """A folder is the delivery."""
+
+    @staticmethod
+    def source_of(folder: Path, rows: list[dict[str, Any]]) -> Source:
+        geodatabase(folder / "xzq_1.gdb", rows)
+        return source_in(folder, rows, pattern="xzq_*.gdb", layer="xzq", crs="EPSG:4490", encoding=None)
+
+    @pytest.fixture
+    def source(self, drop: Path) -> Source:
+        return self.source_of(drop, multipart(IN_DEGREES))
+
+    @pytest.fixture
+    def empty(self, drop: Path) -> Source:
+        return self.source_of(drop, [])
+
+    @pytest.fixture
+    def many(self, drop: Path) -> Source:
+        return self.source_of(drop, multipart([IN_DEGREES[0]]) * (BATCH_ROWS + 1))
+
+    def test_all_its_files_are_fingerprinted(self, source: Source, drop: Path) -> None:
+        before = offer_of(source).fingerprint
+        part = max((drop / "xzq_1.gdb").iterdir(), key=lambda path: path.stat().st_size)
+        part.write_bytes(part.read_bytes() + b"x")
+        (found,) = connect(source.connection).offers(source.request, None)
+        assert found.fingerprint != before
+
+    def test_half_a_part_is_incomplete(self, source: Source, drop: Path) -> None:
+        table = drop / "xzq_1.gdb" / "a00000009.gdbtable"
+        table.write_bytes(table.read_bytes()[:-60])
+        with pytest.raises(SetAsideError, match="features where 3 are told") as caught:
+            rows_of(offer_of(source))
+        assert caught.value.reason == "drop_incomplete"
+
+
+def zipped(target: Path, *parts: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
+                archive.write(path, f"数据/{path.relative_to(part.parent)}")
+
+
+def test_zipped_geodatabase(drop: Path, tmp_path: Path) -> None:
+    rows = multipart(IN_DEGREES)
+    zipped(drop / "xzq_1.zip", geodatabase(tmp_path / "m.gdb", rows))
+    asked = source_in(drop, rows, pattern="*.zip", member="*.gdb", layer="xzq", crs="EPSG:4490", encoding=None)
+    assert rows_of(offer_of(asked)) == rows
+    assert withheld(source_in(drop, rows, pattern="*.zip", member="*.shp")).reason == "unreadable"
+
+
+def test_zipped_shapefile(drop: Path, tmp_path: Path) -> None:
+    path = shapefile(tmp_path)
+    zipped(drop / "xzq_1.zip", *(path.with_suffix(suffix) for suffix in (".shp", ".shx", ".dbf", ".prj")))
+    assert rows_of(offer_of(source_in(drop, ROWS, pattern="*.zip", member="*.shp"))) == ROWS
+    zipped(drop / "xzq_1.zip", path, path.with_suffix(".dbf"))
+    assert withheld(source_in(drop, ROWS, pattern="*.zip", member="*.shp")).reason == "drop_incomplete"
+
+
+@pytest.mark.parametrize("prj", [True, False])
+def test_declared_shift(drop: Path, prj: bool) -> None:
+    path = shapefile(drop, IN_DEGREES, crs="EPSG:4490").with_suffix(".prj")
+    path.unlink() if not prj else None
+    assert rows_of(offer_of(source_in(drop, IN_DEGREES, crs="GCJ-02"))) == IN_DEGREES
+
+
+def test_declared_shift_of_projected_metres_withholds(drop: Path) -> None:
+    shapefile(drop)
+    assert withheld(source_in(drop, ROWS, crs="BD-09")).reason == "crs_mismatch"
+
+
+PROBE = {"where": {"XZQMC": "马庄"}, "near": [118.25, 34.25], "within_m": 100}
+
+
+def probed(folder: Path, rows: list[dict[str, Any]], fields: tuple[str, ...] = tuple(ROWS[0]), **told: Any) -> Source:
+    source = source_in(folder, rows, **{"crs": "EPSG:4490", "probe": PROBE} | told)
+    return replace(source, request=replace(source.request, fields=fields))
+
+
+def test_probe_passes_what_is_right(drop: Path) -> None:
+    shapefile(drop, IN_DEGREES, crs="EPSG:4490")
+    assert rows_of(offer_of(probed(drop, IN_DEGREES))) == IN_DEGREES
+    # It needs neither its column nor the geometry to be wanted.
+    assert rows_of(offer_of(probed(drop, [], ("CS",)))) == [{"CS": 1}, {"CS": -2}, {"CS": 3}]
+
+
+def test_probe_refuses_swapped_axes(drop: Path) -> None:
+    swapped = [
+        {**row, "geometry": shapely.to_wkb(shapely.transform(shapely.from_wkb(row["geometry"]), lambda p: p[:, ::-1]))}
+        for row in IN_DEGREES
+    ]
+    shapefile(drop, swapped, crs="EPSG:4490")
+    with pytest.raises(SetAsideError, match="axes swapped") as caught:
+        rows_of(offer_of(probed(drop, swapped)))
+    assert caught.value.reason == "crs_mismatch"
+
+
+def test_probe_that_is_not_there(drop: Path) -> None:
+    shapefile(drop, IN_DEGREES[:1], crs="EPSG:4490")
+    with pytest.raises(SetAsideError, match="the feature of the probe is not in it"):
+        rows_of(offer_of(probed(drop, [])))
+    asked = probed(drop, [])
+    part = replace(asked, request=replace(asked.request, mode="increment"))
+    assert len(rows_of(offer_of(part))) == 1
+
+
+def test_probe_by_a_column_that_is_not_there(drop: Path) -> None:
+    shapefile(drop, IN_DEGREES, crs="EPSG:4490")
+    told = {**PROBE, "where": {"DM": "x"}}
+    with pytest.raises(SetAsideError, match="DM") as caught:
+        rows_of(offer_of(probed(drop, [], probe=told)))
+    assert caught.value.reason == "schema_drift"
+
+
+def test_probe_of_another_form_stops(drop: Path) -> None:
+    shapefile(drop, IN_DEGREES, crs="EPSG:4490")
+    with pytest.raises(StopError, match="a `probe` of another form"):
+        offer_of(probed(drop, [], probe={"near": [118, 34]}))
+
+
+def test_available_tells_types_before_it_is_read(drop: Path) -> None:
+    shapefile(drop)
+    assert offer_of(source_in(drop, ROWS)).available == {
+        "XZQDM": "object",
+        "XZQMC": "object",
+        "CS": "int64",
+        "geometry": "Polygon",
+    }
 
 
 def test_offer_tells_the_number_of_features(drop: Path) -> None:

@@ -94,6 +94,7 @@ def test_get_follows_redirects(web: WebServer) -> None:
         ("soon", 0, 0),
         ("-5", 0, 0),
         ("", 0, 0),
+        ("²", 0, 0),
         (timedelta(seconds=40), 30, 40),
         (timedelta(days=-1), 0, 0),
     ],
@@ -120,3 +121,38 @@ def test_pauses_grow(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
         get(web)
     for pause, least in zip(pauses, (0.5, 1, 2, 4), strict=True):
         assert least <= pause <= least + 0.5
+
+
+def test_get_with_credentials_follows_no_redirect(web: WebServer) -> None:
+    answers(web, Answer(status=302, headers={"Location": "/b"}))
+    with Http("w") as client, pytest.raises(StopError, match="HTTP 302"):
+        client.send("GET", f"{web.url}/a", requests.Response.json, auth=("user", "word"))
+    assert len(web.asked) == 1
+
+
+def test_every_try_is_announced_and_may_be_forbidden(web: WebServer) -> None:
+    tries: list[int] = []
+
+    def before() -> None:
+        if len(tries) == 2:
+            raise RetryError("w", "enough", "2", "wait")
+        tries.append(len(tries))
+
+    answers(web, Answer(status=503))
+    with Http("w") as client, pytest.raises(RetryError, match="enough"):
+        client.send("GET", f"{web.url}/a", requests.Response.json, before_try=before)
+    assert len(web.asked) == 2
+
+
+def test_addresses_are_not_logged(web: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    answers(web, Answer({}))
+    with Http("w") as client:
+        client.send("GET", f"{web.url}/a", requests.Response.json, params={"sfzh": "320371199001010000"})
+    assert "320371" not in caplog.text
+
+
+def test_answer_nested_too_deeply_is_broken(web: WebServer) -> None:
+    answers(web, Answer(b"[" * 100_000))
+    with pytest.raises(RetryError, match="not whole or not of the agreed form"):
+        get(web)

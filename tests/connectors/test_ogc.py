@@ -9,12 +9,13 @@ import pytest
 import shapely
 
 from connectors.base import BATCH_ROWS, Connection, Request, connect
-from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.errors import ChangedError, RetryError, SetAsideError, StopError
 from tests.connectors.servers import Answer, Asked, Features, WebServer
-from tests.connectors.suite import SECRET, ConnectorSuite, Source, offer_of, rows_of
+from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of, walked
 
 pytestmark = pytest.mark.integration
 
+AUTH = {"auth": {"kind": "header", "name": "X-Key"}}
 POINT = {"type": "Point", "coordinates": [117.5, 34.5]}
 
 
@@ -25,7 +26,7 @@ def feature(number: int, geometry: dict[str, Any] | None = POINT, **properties: 
 def source_at(web: WebServer, features: Features, page_size: int = 2, fields: tuple[str, ...] = ("dzbm",)) -> Source:
     web.respond = features.respond
     rows = [{"dzbm": item["properties"]["dzbm"]} for item in features.features]
-    connection = Connection("natural_resources", "address_service", "ogc_features", f"{web.url}/ogc/", SECRET)
+    connection = Connection("natural_resources", "address_service", "ogc_features", f"{web.url}/ogc/", SECRET, AUTH)
     pull = {"collection": "bzdz", "page_size": page_size, "crs": "OGC:CRS84"}
     return Source(connection, Request("natural_resources/standard_address", fields, pull), rows)
 
@@ -56,7 +57,14 @@ class TestOgcFeatures(ConnectorSuite):
     @pytest.fixture
     def many(self, web: WebServer) -> Source:
         features = [feature(number) for number in range(BATCH_ROWS + 1)]
-        return source_at(web, Features(features, len(features)), page_size=20_000)
+        many = source_at(web, Features(features, len(features)), page_size=9000)
+        return replace(many, request=replace(many.request, options={**many.request.options, "pages_a_chunk": 3}))
+
+    @pytest.fixture
+    def hostile(self, web: WebServer) -> Source:
+        properties: dict[str, Any] = dict.fromkeys(HOSTILE_NAMES, "x")
+        features = Features([{**feature(1), "properties": {"dzbm": "1", **properties}}], 1)
+        return replace(source_at(web, features, fields=HOSTILE_NAMES), rows=[properties])
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
@@ -82,7 +90,7 @@ def test_service_that_does_not_count_is_read_to_its_end(web: WebServer) -> None:
 
 @pytest.mark.parametrize("matched", [4, 6])
 def test_other_number_than_matched_is_an_outage(web: WebServer, matched: int) -> None:
-    with pytest.raises(RetryError, match=f"5 features came where numberMatched is {matched}"):
+    with pytest.raises(RetryError, match=f"5 rows came where the total is {matched}"):
         rows_of(offer_of(source_at(web, Features(numbered(5), matched))))
 
 
@@ -102,7 +110,7 @@ def test_number_matched_that_changes_is_an_outage(web: WebServer) -> None:
     features = Features(numbered(5), 5)
     source = source_at(web, features)
     changed(web, features, 1, numberMatched=6)
-    with pytest.raises(RetryError, match="numberMatched went from 5 to 6"):
+    with pytest.raises(RetryError, match="the total went from 5 to 6 at page 2"):
         rows_of(offer_of(source))
 
 
@@ -110,7 +118,7 @@ def test_feature_that_comes_twice_is_an_outage(web: WebServer) -> None:
     features = Features(numbered(5), 5)
     source = source_at(web, features)
     changed(web, features, 1, features=[feature(1), feature(3)])
-    with pytest.raises(RetryError, match="a feature came twice"):
+    with pytest.raises(RetryError, match="a row came twice"):
         rows_of(offer_of(source))
 
 
@@ -126,7 +134,7 @@ def test_empty_page_ends_the_reading_and_the_count_shows_it(web: WebServer) -> N
     features = Features(numbered(5), 5)
     source = source_at(web, features)
     changed(web, features, 1, features=[])
-    with pytest.raises(RetryError, match="2 features came where numberMatched is 5"):
+    with pytest.raises(RetryError, match="2 rows came where the total is 5"):
         rows_of(offer_of(source))
 
 
@@ -152,7 +160,7 @@ def test_coordinates_in_the_named_standard_crs_are_taken(web: WebServer) -> None
 def test_page_that_is_no_feature_collection_is_an_outage(web: WebServer) -> None:
     source = source_at(web, Features([], 0))
     web.respond = lambda _: Answer({"type": "Feature"})
-    with pytest.raises(RetryError, match="not whole JSON"):
+    with pytest.raises(RetryError, match="not whole"):
         rows_of(offer_of(source))
 
 
@@ -169,3 +177,60 @@ def test_declared_crs_that_geojson_has_not_stops(web: WebServer) -> None:
     request = replace(source.request, options={**source.request.options, "crs": "EPSG:4490"})
     with pytest.raises(StopError, match="crs 'EPSG:4490' over kind 'ogc_features'"):
         list(connect(source.connection).offers(request, None))
+
+
+def test_what_the_service_has_is_told(web: WebServer) -> None:
+    offer = offer_of(source_at(web, Features([feature(1, extra="x")], 1)))
+    rows_of(offer)
+    assert offer.available == {"dzbm": "json", "extra": "json", "geometry": "geometry"}
+
+
+def test_chunks_end_after_so_many_pages_and_hold_no_host(web: WebServer) -> None:
+    source = source_at(web, Features(numbered(9), 9))
+    source = replace(source, request=replace(source.request, options={**source.request.options, "pages_a_chunk": 2}))
+    walk = walked(offer_of(source))
+    assert [note["rows"] for note in walk.notes if note] == [4, 8, 9]
+    assert "example" not in repr(walk.chunks)
+
+
+def test_row_pushed_over_the_end_of_a_chunk_is_noticed(web: WebServer) -> None:
+    features = Features(numbered(4), 4)
+    source = source_at(web, features)
+    source = replace(source, request=replace(source.request, options={**source.request.options, "pages_a_chunk": 1}))
+    offer = offer_of(source)
+    chunk = offer.plan()[0]
+    list(offer.read(chunk))
+    following = offer.after(chunk, offer.note(chunk))
+    features.features = [feature(9), *features.features[:3]]
+    assert following is not None
+    with pytest.raises(ChangedError, match="a row came twice"):
+        list(offer.read(following))
+
+
+def test_credentials_are_sent(web: WebServer) -> None:
+    rows_of(offer_of(source_at(web, Features(numbered(1), 1))))
+    assert {asked.headers["X-Key"] for asked in web.asked} == {SECRET}
+
+
+@pytest.mark.parametrize("size", [0, "many", True])
+def test_page_size_that_is_no_number_stops(web: WebServer, size: Any) -> None:
+    source = source_at(web, Features([], 0))
+    request = replace(source.request, options={**source.request.options, "page_size": size})
+    with pytest.raises(StopError, match="page_size"):
+        offer_of(replace(source, request=request))
+
+
+@pytest.mark.parametrize("fields", [("dzbm",), ("dzbm", "geometry")])
+def test_a_known_feature_proves_the_coordinates(web: WebServer, fields: tuple[str, ...]) -> None:
+    def asked(near: list[float], value: str = "4") -> Source:
+        source = source_at(web, Features(numbered(5), 5), fields=fields)
+        probe = {"where": {"dzbm": value}, "near": near, "within_m": 500}
+        options = {**source.request.options, "probe": probe, "pages_a_chunk": 1}
+        return replace(source, request=replace(source.request, options=options))
+
+    assert len(rows_of(offer_of(asked([117.5, 34.5])))) == 5
+    with pytest.raises(SetAsideError, match="away") as caught:
+        rows_of(offer_of(asked([117.6, 34.5])))
+    assert caught.value.reason == "crs_mismatch"
+    with pytest.raises(SetAsideError, match="is not in it"):
+        rows_of(offer_of(asked([117.5, 34.5], value="99")))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -12,8 +16,13 @@ from hypothesis import strategies as st
 from connectors.base import BATCH_ROWS, Connection, Request, connect
 from connectors.errors import RetryError, StopError
 from connectors.rest import decrypt_secret, sign
+from connectors.rest_auth import BasicKind, HeaderKind, NoneKind, PlatformKind, QueryKind
+from connectors.rest_oauth import OAuth2Kind
+from connectors.rest_options import Call, Pull, Push, Verify
+from connectors.rest_sorted import SortedKind
 from tests.connectors.servers import Answer, Asked, Platform, WebServer
-from tests.connectors.suite import SECRET, ConnectorSuite, Source, offer_of, rows_of
+from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of
+from tests.connectors.web_servers import Shop, shop_pull
 
 ROWS: list[dict[str, Any]] = [
     {"zch": "0001", "dwmc": "湖㳇便利店", "zczb": "10.50", "ok": "true"},
@@ -84,7 +93,59 @@ class TestRest(ConnectorSuite):
 
     @pytest.fixture
     def many(self, web: WebServer) -> Source:
-        return source_at(web, Platform(SECRET, numbered(BATCH_ROWS + 1)), page_size=20_000)
+        many = source_at(web, Platform(SECRET, numbered(BATCH_ROWS + 1)), page_size=20_000)
+        return replace(many, request=replace(many.request, options={**many.request.options, "pages_a_chunk": 2}))
+
+    @pytest.fixture
+    def hostile(self, web: WebServer) -> Source:
+        return source_at(web, Platform(SECRET, [dict.fromkeys(HOSTILE_NAMES, "x")]), HOSTILE_NAMES)
+
+
+class Gateway(ConnectorSuite):
+    """The suite over a service that is no platform, once for each way of paging."""
+
+    paging: str
+    auth: Mapping[str, Any] = MappingProxyType({"kind": "header", "name": "X-Key"})
+
+    def at(self, web: WebServer, rows: list[dict[str, Any]], fields: tuple[str, ...], **options: Any) -> Source:
+        shop = Shop(rows, self.paging)
+        web.respond = shop.respond
+        connection = Connection("market", "gateway", "rest", web.url, SECRET, {"auth": dict(self.auth)})
+        pull = shop_pull(self.paging, **options)
+        return Source(connection, Request("market/legal_entity", fields, pull), rows)
+
+    @pytest.fixture
+    def source(self, web: WebServer) -> Source:
+        return self.at(web, ROWS, tuple(ROWS[0]), page_size=2)
+
+    @pytest.fixture
+    def empty(self, web: WebServer) -> Source:
+        return self.at(web, [], ("zch",))
+
+    @pytest.fixture
+    def many(self, web: WebServer) -> Source:
+        return self.at(web, numbered(BATCH_ROWS + 1), ("zch",), page_size=9000, pages_a_chunk=3)
+
+    @pytest.fixture
+    def hostile(self, web: WebServer) -> Source:
+        return self.at(web, [dict.fromkeys(HOSTILE_NAMES, "x")], HOSTILE_NAMES)
+
+
+@pytest.mark.integration
+class TestOffsets(Gateway):
+    paging = "offset"
+    auth = MappingProxyType({"kind": "sorted_parameters", "app_key": "hub", "sent_in": "parameters"})
+
+
+@pytest.mark.integration
+class TestTokens(Gateway):
+    paging = "token"
+    auth = MappingProxyType({"kind": "query", "name": "tk"})
+
+
+@pytest.mark.integration
+class TestLinks(Gateway):
+    paging = "link"
 
 
 @pytest.mark.integration
@@ -122,7 +183,7 @@ class TestPaging:
 
     def test_empty_page_before_the_total_is_an_outage(self, web: WebServer) -> None:
         platform = Platform(SECRET, numbered(4), totals={1: 5, 2: 5, 3: 5})
-        with pytest.raises(RetryError, match="page 3 is empty after 4 of 5 rows"):
+        with pytest.raises(RetryError, match="4 rows came where the total is 5"):
             rows_of(offer_of(source_at(web, platform)))
 
     def test_more_rows_than_the_total_are_an_outage(self, web: WebServer) -> None:
@@ -203,3 +264,36 @@ def test_place_that_is_no_web_address_stops(place: str) -> None:
     options = {"requester_id": "r", "secret_path": "/secret"}
     with pytest.raises(StopError, match="no web address"):
         connect(Connection("market", "platform", "rest", place, SECRET, options))
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "connectors" / "rest.md").read_text(encoding="utf-8")
+
+
+def told(heading: str) -> dict[str, str]:
+    """The options in the table under a heading of the page -> their defaults."""
+    part = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|")[:2] for line in part.splitlines() if line.startswith("| `")]
+    return {name: default.strip(" `") for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"), [("The rows", Pull), ("Verifying one person", Verify), ("Writing", Push)]
+)
+def test_the_page_names_every_option_and_its_default(heading: str, model: type[Call]) -> None:
+    own = {name: field for name, field in model.model_fields.items() if name not in Call.model_fields}
+    assert set(told(heading)) == set(own)
+    for name, default in told(heading).items():
+        assert (default == "needed") == own[name].is_required(), name
+        if not own[name].is_required() and default and "answer" not in default:
+            assert default == str(own[name].default), name
+
+
+def test_the_page_names_every_option_of_a_call_and_of_signing() -> None:
+    assert set(told("The call")) == set(Call.model_fields)
+    part = PAGE.partition("\n## Signing")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("| `")]
+    names = {row[0].strip(" `"): set(re.findall(r"`(\w+)`", row[1])) for row in rows}
+    kinds = (NoneKind, HeaderKind, QueryKind, BasicKind, OAuth2Kind, SortedKind, PlatformKind)
+    assert names == {
+        get_args(kind.model_fields["kind"].annotation)[0]: set(kind.model_fields) - {"kind"} for kind in kinds
+    }

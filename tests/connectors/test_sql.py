@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,10 +14,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import DATETIME
 
-from connectors.base import BATCH_ROWS, Connection, Request, connect
+from connectors.base import BATCH_ROWS, WHOLE, Chunk, Connection, Offer, Request, connect
 from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.pace import Pace
 from connectors.sql_streams import database_errors, stream
-from tests.connectors.suite import SECRET, ConnectorSuite, Source, by_text, offer_of, rows_of
+from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, by_text, offer_of, rows_of
 
 MOMENT = datetime.fromisoformat("2026-10-01T08:00:00.123456")
 ROWS: list[dict[str, Any]] = [
@@ -72,6 +74,14 @@ def increment(source: Source, **options: Any) -> Source:
     return replace(source, request=replace(source.request, mode="increment", options=given))
 
 
+def mark_of(offer: Offer) -> dict[str, Any] | None:
+    return offer.mark([offer.note(WHOLE)])
+
+
+def _rows(offer: Offer, chunk: Chunk) -> list[dict[str, Any]]:
+    return [row for batch in offer.read(chunk) for row in batch.to_pylist()]
+
+
 class SqlSuite(ConnectorSuite):
     """What holds over every database; a class gives `database`."""
 
@@ -88,9 +98,77 @@ class SqlSuite(ConnectorSuite):
     @pytest.fixture
     def many(self, database: Database) -> Source:
         database.load("many", [{"xh": 0}, {"xh": BATCH_ROWS}])
-        doubled = [2**step for step in range(16)]
+        doubled = [2**step for step in range(BATCH_ROWS.bit_length() - 1)]
         database.run(*(f"INSERT INTO many (xh) SELECT xh + {n} FROM many WHERE xh < {n}" for n in doubled))
         return database.source("many", [{"xh": number} for number in range(BATCH_ROWS + 1)])
+
+    @pytest.fixture
+    def hostile(self, database: Database) -> Source:
+        made = sa.Table("hostile", sa.MetaData(), *(sa.Column(name, sa.Text) for name in HOSTILE_NAMES))
+        row = {name: f"{name}'\"%" for name in HOSTILE_NAMES}
+        with database.admin.begin() as link:
+            made.drop(link, checkfirst=True)
+            made.create(link)
+            link.execute(made.insert().values({made.c[name]: value for name, value in row.items()}))
+        return database.source("hostile", [row])
+
+    @pytest.mark.parametrize("split", ["xh", "xm"])
+    def test_chunks_are_ranges_that_hold_each_row_once(self, database: Database, source: Source, split: str) -> None:
+        rows = [{**ROWS[0], "xh": number, "xm": f"n{number:03d}"} for number in range(25)]
+        database.load("hj_rkxx", [*rows, {**ROWS[0], split: None}])
+        options = {**source.request.options, "split_by": split, "chunk_rows": 10}
+        offer = offer_of(replace(source, request=replace(source.request, options=options)))
+        chunks = offer.plan()
+        assert len(chunks) == 3
+        assert json.loads(json.dumps(chunks)) == chunks
+        read = [[row[split] for row in by_text(_rows(offer, chunk))] for chunk in chunks]
+        assert sorted(value for part in read for value in part if value is not None) == [row[split] for row in rows]
+        assert [part.count(None) for part in read] == [1, 0, 0]
+
+    def test_marks_of_chunks_are_joined(self, database: Database, source: Source) -> None:
+        database.load("hj_rkxx", [{**ROWS[0], "xh": n, "gxsj": MOMENT - timedelta(days=n)} for n in range(20)])
+        offer = offer_of(increment(source, split_by="xh", chunk_rows=5))
+        notes = []
+        for chunk in offer.plan():
+            _rows(offer, chunk)
+            notes.append(offer.note(chunk))
+        assert len(notes) == 4
+        assert offer.mark(json.loads(json.dumps(notes))) == {"cursor": MOMENT.isoformat()}
+
+    def test_a_column_to_split_by_of_another_type_stops(self, source: Source) -> None:
+        options = {**source.request.options, "split_by": "gxsj"}
+        with pytest.raises(StopError, match="split_by gxsj of type"):
+            offer_of(replace(source, request=replace(source.request, options=options))).plan()
+
+    def test_all_columns_are_told_with_their_types(self, source: Source) -> None:
+        offer = offer_of(replace(source, request=replace(source.request, fields=("xm",))))
+        list(offer.read())
+        assert offer.available is not None
+        assert set(offer.available) >= set(ROWS[0])
+
+    def test_a_renamed_or_absent_column_by_contract(self, source: Source) -> None:
+        fields = ("xingming", "xh", "lxdh")
+        request = replace(source.request, fields=fields, synonyms={"xingming": ("xm",)}, drift={"missing": "evolve"})
+        rows = by_text(rows_of(offer_of(replace(source, request=request))))
+        assert {row["xh"]: row["xingming"] for row in rows} == {row["xh"]: row["xm"] for row in ROWS}
+        assert {row["lxdh"] for row in rows} == {None}
+
+    def test_a_backfill_begins_where_it_is_told(self, source: Source) -> None:
+        request = increment(source).request
+        told = replace(source, request=replace(request, since=MOMENT + timedelta(days=1)))
+        assert {row["xh"] for row in rows_of(offer_of(told, {"cursor": "2027-01-01T00:00:00"}))} == {
+            row["xh"] for row in ROWS if row["gxsj"] is None or row["gxsj"] >= MOMENT + timedelta(days=1)
+        }
+
+    def test_the_pace_is_told_of_every_row(self, source: Source) -> None:
+        told: list[int] = []
+
+        class Counting(Pace):
+            def __call__(self, rows: int) -> None:
+                told.append(rows)
+
+        rows_of(offer_of(replace(source, request=replace(source.request, pace=Counting(None)))))
+        assert sum(told) == len(ROWS)
 
     def test_types_do_not_depend_on_the_rows(self, source: Source, empty: Source) -> None:
         assert next(offer_of(source).read()).schema == next(offer_of(empty).read()).schema
@@ -99,12 +177,12 @@ class SqlSuite(ConnectorSuite):
         offer = offer_of(source, {"cursor": "2026-10-01T00:00:00"})
         assert offer.name == "hj_rkxx whole"
         assert len(rows_of(offer)) == len(ROWS) == offer.expected_rows
-        assert offer.mark() is None
+        assert mark_of(offer) is None
 
     def test_first_increment_is_the_whole_table(self, source: Source) -> None:
         offer = offer_of(increment(source))
         assert by_text(rows_of(offer)) == by_text(ROWS)
-        assert offer.mark() == {"cursor": (MOMENT + timedelta(days=2)).isoformat()}
+        assert mark_of(offer) == {"cursor": (MOMENT + timedelta(days=2)).isoformat()}
 
     def test_increment_overlaps_and_takes_rows_without_cursor(self, source: Source) -> None:
         mark = {"cursor": (MOMENT + timedelta(hours=5)).isoformat()}
@@ -126,24 +204,24 @@ class SqlSuite(ConnectorSuite):
         list(offer.read())
         late = {**ROWS[0], "xh": 77, "gxsj": MOMENT + timedelta(days=2, hours=-23)}
         database.load("hj_rkxx", [*ROWS, late])
-        assert 77 in [row["xh"] for row in rows_of(offer_of(increment(source), offer.mark()))]
+        assert 77 in [row["xh"] for row in rows_of(offer_of(increment(source), mark_of(offer)))]
 
     def test_increment_without_new_rows_keeps_the_mark(self, source: Source) -> None:
         mark = {"cursor": "2027-01-01T00:00:00"}
         offer = offer_of(increment(source, overlap_hours=0), mark)
         assert [row["xh"] for row in rows_of(offer)] == [None]
-        assert offer.mark() == mark
+        assert mark_of(offer) == mark
 
     def test_increment_of_an_empty_table_has_no_mark(self, empty: Source) -> None:
         offer = offer_of(increment(empty))
         assert rows_of(offer) == []
-        assert offer.mark() is None
+        assert mark_of(offer) is None
 
     def test_future_cursor_does_not_move_the_mark_beyond_now(self, database: Database, source: Source) -> None:
         database.load("hj_rkxx", [*ROWS, {**ROWS[0], "gxsj": datetime.fromisoformat("2999-01-01")}])
         offer = offer_of(increment(source))
         assert len(rows_of(offer)) == len(ROWS) + 1
-        mark = offer.mark()
+        mark = mark_of(offer)
         assert mark is not None
         reached = datetime.fromisoformat(mark["cursor"]).replace(tzinfo=UTC)
         # The server's zone may be any; its clock is this machine's.
@@ -152,7 +230,7 @@ class SqlSuite(ConnectorSuite):
     def test_cursor_need_not_be_among_the_fields(self, source: Source) -> None:
         offer = offer_of(increment(replace(source, request=replace(source.request, fields=("xh",)))))
         assert {tuple(row) for row in rows_of(offer)} == {("xh",)}
-        assert offer.mark() is not None
+        assert mark_of(offer) is not None
 
     def test_date_may_be_the_cursor(self, source: Source) -> None:
         offer = offer_of(increment(source, cursor="csrq"), {"cursor": "1990-01-03T00:00:00"})
@@ -187,7 +265,7 @@ class TestSqlite(SqlSuite):
         offer = offer_of(increment(source))
         with pytest.raises(RetryError, match="3 of 4 rows came"):
             rows_of(offer)
-        assert offer.mark() is None
+        assert mark_of(offer) is None
 
     def test_decimals_come_as_text(self, database: Database) -> None:
         database.run("CREATE TABLE d (n DECIMAL(10, 4))", "INSERT INTO d VALUES (1.5), (NULL)")
@@ -248,7 +326,7 @@ class TestPostgresql(SqlSuite):
         source = increment(database.source("zoned", [{"gxsj": None}]))
         offer = offer_of(source, {"cursor": "2026-10-03T00:00:00+00:00"})
         assert [row["gxsj"].isoformat()[:10] for row in rows_of(offer)] == ["2026-10-03", "2999-01-01"]
-        mark = offer.mark()
+        mark = mark_of(offer)
         assert mark is not None
         assert abs(datetime.fromisoformat(mark["cursor"]) - datetime.now(UTC)) < timedelta(minutes=5)
 

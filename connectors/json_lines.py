@@ -1,0 +1,96 @@
+"""JSON lines deliveries: one object a line, numbers kept as the text they came in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from connectors.base import Request
+from connectors.drops import unreadable
+from connectors.rows import record_batches
+from connectors.text_file import Lines, agreed_encoding, undecodable, wrong_encoding
+
+__all__ = ["json_lines_batches"]
+
+_ALLOWED: Final = "one JSON object a line (RFC 8259), each key once"
+
+
+class _Number(str):
+    """A number's own text: no digit is lost, and 1.0 stays 1.0."""
+
+    __slots__ = ()
+
+
+def json_lines_batches(path: Path, request: Request, where: str, available: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    """Stream the objects as text; blank lines are skipped, a nested object or list is its JSON.
+
+    Args:
+        path: The file.
+        request: Its `encoding` is the agreed one (default UTF-8).
+        where: The file as errors name it.
+        available: Is given every key of the file, as they are met.
+
+    Raises:
+        SetAsideError: `encoding_invalid`, `schema_drift` (a wanted key is in no object) or `unreadable`: a line that is
+            no JSON object.
+        StopError: Python knows no such encoding.
+    """
+    options = {"encoding": "utf-8", **request.options}
+    encoding = agreed_encoding(path, Request(request.tail, request.fields, options))
+    with path.open(encoding=encoding, errors="strict", newline="\n") as file:
+        try:
+            yield from record_batches(_records(Lines(file, where), where, available), request, where)
+        except UnicodeDecodeError:
+            raise wrong_encoding(where, undecodable(path, encoding), encoding) from None
+
+
+def _records(lines: Lines[str], where: str, available: dict[str, str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        lines.taken.clear()
+        if line.isspace():
+            continue
+        try:
+            record = json.loads(
+                line, parse_int=_Number, parse_float=_Number, parse_constant=_constant, object_pairs_hook=_object
+            )
+            if not isinstance(record, dict):
+                raise ValueError
+            texts = {key: _cell(value) for key, value in record.items()}
+            # Half a surrogate pair is JSON, but no text that could be kept.
+            "".join([*texts, *filter(None, texts.values())]).encode()
+        except (ValueError, RecursionError):
+            raise unreadable(where, f"line {lines.number} is no JSON object that can be kept", _ALLOWED) from None
+        available.update(dict.fromkeys(record, "json"))
+        yield texts
+
+
+def _constant(_: str) -> None:
+    raise ValueError  # NaN and Infinity are no JSON
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _cell(value: Any) -> str | None:
+    if value is None:
+        return None
+    return str(value) if isinstance(value, str) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Write what was parsed as JSON again, numbers in their own text."""
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(key)}: {_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
