@@ -1,4 +1,4 @@
-"""`python -m samples make|serve`: make an invented county, and run its department systems on loopback."""
+"""`python -m samples make|advance|serve`: make an invented county, take it a month on, run its systems on loopback."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from samples.advance import advance
 from samples.make import Made, make
 from samples.plan import Plan
 
@@ -39,10 +40,28 @@ def make_command(
     Console().print(summary(made))
 
 
+@app.command("advance")
+def advance_command(output: Output) -> None:
+    """Take a made county one month on, once: new drops and changed tables, truth/ and county.json brought along."""
+    console = Console(stderr=True)
+    try:
+        with console.status("samples") as status:
+            made = advance(output, lambda stage: status.update(f"samples: {stage}"))
+    except (ValueError, FileNotFoundError) as error:
+        _refuse(console, error)
+    Console().print(summary(made))
+
+
 @app.command("serve")
 def serve_command(
     output: Output,
-    police_url: Annotated[str | None, typer.Option(help="SQLAlchemy URL; else an embedded PostgreSQL.")] = None,
+    police_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SAMPLES_POLICE_URL",
+            help="SQLAlchemy URL of PostgreSQL or MariaDB, with a database's name; else an embedded PostgreSQL.",
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address the HTTP systems listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the HTTP systems; 0 takes a free one.")] = 0,
 ) -> None:

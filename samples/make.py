@@ -26,6 +26,7 @@ from samples.systems import (
     natural_resources,
     public_security,
 )
+from samples.visits import visit
 
 SYSTEMS: dict[str, Callable[[Plan, dict[str, pa.Table], Path], dict[str, Spoiled]]] = {
     "civil_affairs": civil_affairs.deliver,
@@ -80,9 +81,10 @@ def make(plan: Plan, output: Path, tell: Tell = lambda _: None) -> Made:
     tell("truth")
     faults = truth.faults_of(delivered)
     records = {name: pa.concat_tables(parts) for name, parts in truths.items()}
-    records |= {"row": truth.rows_of(delivered), "fault": faults, "count": truth.counts_of(delivered, faults)}
+    counts = truth.counts_of({dataset: len(spoiled.table) for dataset, spoiled in delivered.items()}, faults)
+    records |= {"row": truth.rows_of(delivered), "fault": faults, "count": counts}
     truth.write(output / "truth", records)
-    return Made(output, _describe(plan, counties, output, records))
+    return describe(plan, counties, output, records)
 
 
 def _add_drops(systems: Path) -> None:
@@ -98,7 +100,8 @@ def _collect(community: Community, truths: dict[str, list[pa.Table]]) -> Iterato
     yield from public_security.collect(community).items()
     yield from market_regulation.collect(community, entities).items()
     yield from natural_resources.collect(community).items()
-    yield from civil_affairs.collect(community, care, organise(community), equip(community)).items()
+    visits = visit(community, care)
+    yield from civil_affairs.collect(community, care, organise(community), equip(community), visits).items()
     yield from health_commission.collect(community).items()
     yield from disabled_federation.collect(community, care).items()
 
@@ -119,7 +122,8 @@ def _clear(output: Path) -> None:
         shutil.rmtree(output / name, ignore_errors=True)
 
 
-def _describe(plan: Plan, counties: list[County], output: Path, records: dict[str, pa.Table]) -> dict[str, Any]:
+def describe(plan: Plan, counties: list[County], output: Path, records: dict[str, pa.Table], month: int = 1) -> Made:
+    """Write `county.json` about what lies in a folder, and return it."""
     counts = {row["dataset"]: row["rows"] for row in records["count"].to_pylist()}
     description = {
         "county": plan.county,
@@ -128,6 +132,7 @@ def _describe(plan: Plan, counties: list[County], output: Path, records: dict[st
         "seed": plan.seed,
         "faults": plan.faults,
         "as_of": plan.as_of.isoformat(),
+        "month": month,
         "villages": sum(len(county.units) for county in counties),
         "counts": counts,
         "faulty_rows": len(records["fault"]),
@@ -135,7 +140,7 @@ def _describe(plan: Plan, counties: list[County], output: Path, records: dict[st
     }
     text = json.dumps(description, ensure_ascii=False, indent=2)
     (output / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    return description
+    return Made(output, description)
 
 
 def digest(output: Path) -> str:

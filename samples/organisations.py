@@ -26,6 +26,8 @@ FACILITY_PARTS = (6.0, 2.0, 1.2, 1.5, 0.8, 2.5)
 SHARE_WITH_ENOUGH = 0.85
 ENOUGH_M2 = 30.0  # for a hundred households
 SMALLEST_M2 = 1.0
+SERVICE_CENTER = 0  # the kind of facility whose staff are the community workers
+WORKERS_A_PERSON = 18 / 10_000
 SERIALS_OF_ENTITIES = 100_000_000  # below these, organisation codes belong to the entities of the market register
 
 
@@ -45,13 +47,14 @@ class Organisations:
 
 @dataclass(frozen=True)
 class Facilities:
-    """Service facilities, one entry each; areas in square metres."""
+    """Service facilities, one entry each; areas in square metres; `workers` is -1 where none are counted."""
 
     number: Texts
     name: Texts
     kind: Ints
     area: Floats
     activity_area: Floats
+    workers: Ints
     opened: Ints
     address: Ints
     unit: Ints
@@ -103,10 +106,20 @@ def equip(community: Community) -> Facilities:
         kind=kind,
         area=area[unit, kind],
         activity_area=np.round(area[unit, kind] * (0.4 + 0.4 * rng.random(size)), 1),
+        workers=np.where(kind == SERVICE_CENTER, _workers(community)[unit], NONE),
         opened=plan.today - between(rng, 200, 6_000, size),
         address=public_address(community)[unit],
         unit=unit,
     )
+
+
+def _workers(community: Community) -> Ints:
+    """Community workers of each unit: some units have the 18 for 10,000 people that are asked for, some fewer."""
+    units = len(community.county.units)
+    rng = generator(community.plan.seed, "workers", community.county.code)
+    living = community.residence.living
+    people = np.bincount(community.households.unit[community.members.household[living]], minlength=units)
+    return np.maximum(np.round(people * WORKERS_A_PERSON * (0.7 + 0.7 * rng.random(units))), 1).astype(np.int64)
 
 
 def registered_households(community: Community) -> Ints:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import xlsxwriter
+from python_calamine import CalamineWorkbook
 
 from samples.faults import FILE, KEY
 
@@ -95,6 +96,23 @@ def write_excel(path: Path, sheet: Sheet, table: pa.Table, made: datetime) -> No
     for number, text in enumerate(sheet.notes):
         notes.write_string(number, 0, text)
     book.close()
+
+
+def read_list(path: Path, sheet: Sheet | None, rows: int) -> pa.Table:
+    """Read back a list as it was delivered: a CSV whole, or so many rows of a workbook, merged cells filled down."""
+    if sheet is None:
+        lines = list(csv.reader(io.StringIO(path.read_bytes().decode(ENCODING), newline="")))
+        found = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+        return pa.Table.from_pylist(found, pa.schema([(name, pa.string()) for name in lines[0]]))
+    with CalamineWorkbook.from_path(path) as book:
+        cells = book.get_sheet_by_name(sheet.name).to_python(skip_empty_area=False)
+    kinds = {name: pa.float64() if name in sheet.numbers else pa.string() for name in sheet.headers}
+    filled: list[dict[str, Any]] = []
+    for line in cells[sheet.first_row - 1 : sheet.first_row - 1 + rows]:
+        row = {name: None if value == "" else value for name, value in zip(sheet.headers, line, strict=False)}
+        above = filled[-1] if filled else row
+        filled.append(row | {name: above[name] for name in sheet.merged if row[name] is None})
+    return pa.Table.from_pylist(filled, pa.schema(list(kinds.items())))
 
 
 def _write_head(page: Any, sheet: Sheet, style: Any) -> None:

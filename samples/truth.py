@@ -20,6 +20,8 @@ COUNT_SCHEMA = pa.schema(
     [("dataset", pa.string()), *((name, pa.int64()) for name in ("rows", "faults", REPAIRED, QUARANTINED, DUPLICATE))]
 )
 
+FAULT_ORDER = [(name, "ascending") for name in ("dataset", "file", "kind", "key")]
+
 
 def describe(community: Community, care: Care, entities: Entities) -> dict[str, pa.Table]:
     """The tables of one county: person, household, address, legal_entity."""
@@ -147,24 +149,22 @@ def rows_of(delivered: dict[str, Spoiled]) -> pa.Table:
 def faults_of(delivered: dict[str, Spoiled]) -> pa.Table:
     """All faults, by dataset and place."""
     rows = [fault for _, spoiled in sorted(delivered.items()) for fault in spoiled.faults]
-    return pa.Table.from_pylist(rows, FAULT_SCHEMA).sort_by(
-        [("dataset", "ascending"), ("file", "ascending"), ("kind", "ascending"), ("key", "ascending")]
-    )
+    return pa.Table.from_pylist(rows, FAULT_SCHEMA).sort_by(FAULT_ORDER)
 
 
-def counts_of(delivered: dict[str, Spoiled], faults: pa.Table) -> pa.Table:
-    """What should come of each dataset's rows; withheld drops are not among the rows."""
+def counts_of(delivered: dict[str, int], faults: pa.Table) -> pa.Table:
+    """What should come of each dataset's rows, given how many there are; withheld drops are not among the rows."""
     rows: list[dict[str, Any]] = []
-    for dataset, spoiled in sorted(delivered.items()):
+    for dataset, size in sorted(delivered.items()):
         own = faults.filter(pc.equal(faults["dataset"], dataset))["expected"].to_pylist()
         expected = {name: own.count(name) for name in (REPAIRED, QUARANTINED, DUPLICATE)}
-        rows.append({"dataset": dataset, "rows": len(spoiled.table), "faults": len(own), **expected})
+        rows.append({"dataset": dataset, "rows": size, "faults": len(own), **expected})
     return pa.Table.from_pylist(rows, COUNT_SCHEMA)
 
 
 def write(directory: Path, tables: dict[str, pa.Table]) -> None:
     """Write each table as Parquet."""
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         pq.write_table(table.combine_chunks(), directory / f"{name}.parquet", compression="zstd")
 

@@ -1,4 +1,4 @@
-"""民政: monthly drops, three GB18030 CSVs and two Excel rolls."""
+"""民政: monthly drops, four GB18030 CSVs and two Excel rolls."""
 
 from pathlib import Path
 
@@ -25,12 +25,22 @@ from samples.spoils import (
     name_spoils,
     rare_name,
 )
+from samples.visits import VISIT_METHODS, Visits
 
 LOW_INCOME = "civil_affairs/low_income_household"
 DESTITUTE = "civil_affairs/destitute_person"
 ELDERLY = "civil_affairs/elderly_allowance"
 ORGANISATION = "civil_affairs/social_organization"
 FACILITY = "civil_affairs/service_facility"
+VISIT = "civil_affairs/visit"
+FILES = {
+    DESTITUTE: ("特困人员名册", ".csv"),
+    ELDERLY: ("高龄津贴发放名册", ".csv"),
+    ORGANISATION: ("社会组织名录", ".csv"),
+    VISIT: ("关爱探访台账", ".csv"),
+    LOW_INCOME: ("最低生活保障对象花名册", ".xlsx"),
+    FACILITY: ("城乡社区服务设施统计表", ".xlsx"),
+}
 FORMER_NAME_SHARE = 0.5
 OTHER_PHONE_SHARE = 0.2
 RELATION_LABELS = {"02": "户主", "12": "妻", "11": "夫", "51": "父", "52": "母", "20": "子", "30": "女", "40": "孙辈"}
@@ -54,6 +64,7 @@ FACILITY_HEADERS = (
     "类型",
     "面积/建筑面积（平方米）",
     "面积/居民活动区面积（平方米）",
+    "社区工作者（人）",
     "启用日期",
     "地址",
     "村居代码",
@@ -61,7 +72,7 @@ FACILITY_HEADERS = (
 
 
 def collect(
-    community: Community, care: Care, organisations: Organisations, facilities: Facilities
+    community: Community, care: Care, organisations: Organisations, facilities: Facilities, visits: Visits
 ) -> dict[str, pa.Table]:
     """The true rows of one county."""
     return {
@@ -70,40 +81,48 @@ def collect(
         ELDERLY: _elderly(community, care),
         ORGANISATION: _organisations(community, organisations),
         FACILITY: _facilities(community, facilities),
+        VISIT: _visits(community, visits),
     }
 
 
 def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[str, Spoiled]:
-    """Spoil the rows and write the five files of the month."""
+    """Spoil the rows and write the six files of the month."""
     directory.mkdir(parents=True)
     delivered = {}
-    for dataset, stem, id_column in (
-        (DESTITUTE, "特困人员名册", "身份证号"),
-        (ELDERLY, "高龄津贴发放名册", "身份证号"),
-        (ORGANISATION, "社会组织名录", ""),
-    ):
-        rng = generator(plan.seed, "faults", dataset)
-        table = duplicate(rng, tables[dataset], plan.faults, id_column) if id_column else tables[dataset]
-        path = directory / f"{stem}_{plan.as_of:%Y%m}.csv"
-        spoiled = spoil(rng, with_keys(table, path.name, 2), dataset, _spoils(dataset), plan.faults)
-        path.write_bytes(csv_bytes(spoiled.table))
-        delivered[dataset] = spoiled
-    for dataset, stem in ((LOW_INCOME, "最低生活保障对象花名册"), (FACILITY, "城乡社区服务设施统计表")):
-        path = directory / f"{stem}_{plan.as_of:%Y%m}.xlsx"
-        sheet = _sheet(dataset, plan, tables[dataset])
-        keyed = with_keys(tables[dataset], path.name, sheet.first_row)
-        spoiled = spoil(generator(plan.seed, "faults", dataset), keyed, dataset, _spoils(dataset), plan.faults)
-        write_excel(path, sheet, spoiled.table, plan.midnight)
+    for dataset in FILES:
+        rng, table = generator(plan.seed, "faults", dataset), tables[dataset]
+        if dataset in (DESTITUTE, ELDERLY, VISIT):
+            table = duplicate(rng, table, plan.faults, "身份证号")
+        name = file_name(dataset, plan)
+        first_row = 2 if name.endswith(".csv") else sheet_of(dataset, plan, table).first_row
+        spoiled = spoil(rng, with_keys(table, name, first_row), dataset, faults_of(dataset), plan.faults)
+        write(dataset, plan, spoiled.table, directory / name)
         delivered[dataset] = spoiled
     return delivered
 
 
-def _spoils(dataset: str) -> list[Spoil]:
+def file_name(dataset: str, plan: Plan) -> str:
+    """The name of a dataset's file as of a plan's day."""
+    stem, ending = FILES[dataset]
+    return f"{stem}_{plan.as_of:%Y%m}{ending}"
+
+
+def write(dataset: str, plan: Plan, table: pa.Table, path: Path) -> None:
+    """Write a dataset's file of the month."""
+    if path.suffix == ".csv":
+        path.write_bytes(csv_bytes(table))
+    else:
+        write_excel(path, sheet_of(dataset, plan, table), table, plan.midnight)
+
+
+def faults_of(dataset: str) -> list[Spoil]:
+    """The kinds of faults a dataset's rows have."""
     people = [*id_spoils("身份证号"), another_id("身份证号", "姓名"), *name_spoils("姓名"), rare_name("姓名")]
     division = division_spoil("区划代码")
     return {
         DESTITUTE: [*people, *date_spoils("批准日期", "dash"), *code_spoils("自理能力", "九级"), division],
         ELDERLY: [*people, *date_spoils("发放起始年月", "dash"), division],
+        VISIT: [*people, *date_spoils("最近探访日期", "dash"), *code_spoils("探访方式", "捎话"), division],
         ORGANISATION: [
             credit_spoil("统一社会信用代码"),
             *name_spoils("法定代表人"),
@@ -122,7 +141,8 @@ def _spoils(dataset: str) -> list[Spoil]:
     }[dataset]
 
 
-def _sheet(dataset: str, plan: Plan, table: pa.Table) -> Sheet:
+def sheet_of(dataset: str, plan: Plan, table: pa.Table) -> Sheet:
+    """How the workbook of these rows looks."""
     month = f"{plan.as_of:%Y}年{plan.as_of.month}月"
     if dataset == FACILITY:
         return Sheet(
@@ -131,7 +151,7 @@ def _sheet(dataset: str, plan: Plan, table: pa.Table) -> Sheet:
             unit_row="填报单位：民政局          计量单位：平方米",
             headers=FACILITY_HEADERS,
             extra="备注",
-            numbers=FACILITY_HEADERS[3:5],
+            numbers=FACILITY_HEADERS[3:6],
             foot=(f"合计：{len(table)} 处", "填表人：（签章）          审核人：（签章）"),
         )
     families = len(set(table["家庭编号"].to_pylist()))
@@ -222,6 +242,22 @@ def _elderly(community: Community, care: Care) -> pa.Table:
     )
 
 
+def _visits(community: Community, visits: Visits) -> pa.Table:
+    rng = generator(community.plan.seed, "visit_names", community.county.code)
+    rows = visits.person
+    return pa.table(
+        {
+            "姓名": rosters_name(community, rng, FORMER_NAME_SHARE).take(pa.array(rows)),
+            "身份证号": community.attributes.id_number.take(pa.array(rows)),
+            "最近探访日期": dashed_text(visits.day),
+            "探访方式": take(VISIT_METHODS, visits.method),
+            "网格员": community.attributes.name.take(pa.array(visits.visitor)),
+            **_unit_columns(community, visits.unit, "区划代码"),
+            PERSON: pa.array(community.person_id[rows]),
+        }
+    )
+
+
 def _organisations(community: Community, organisations: Organisations) -> pa.Table:
     return pa.table(
         {
@@ -246,6 +282,7 @@ def _facilities(community: Community, facilities: Facilities) -> pa.Table:
             "类型": take(FACILITY_KINDS, facilities.kind),
             "面积/建筑面积（平方米）": pa.array(facilities.area),
             "面积/居民活动区面积（平方米）": pa.array(facilities.activity_area),
+            "社区工作者（人）": pa.array(facilities.workers, mask=facilities.workers == NONE),
             "启用日期": dashed_text(facilities.opened),
             "地址": community.address_text(facilities.address),
             "村居代码": take(community.unit_codes, facilities.unit),

@@ -9,7 +9,7 @@ from samples.care import Care
 from samples.community import Community, rosters_name
 from samples.dates import dashed_text
 from samples.draw import between, digits, generator, join, take, where
-from samples.faults import PERSON, Spoiled, duplicate, spoil
+from samples.faults import PERSON, Spoil, Spoiled, duplicate, spoil
 from samples.people import phones
 from samples.plan import Plan
 from samples.residence import NONE
@@ -66,10 +66,22 @@ def collect(community: Community, care: Care) -> dict[str, pa.Table]:
 def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[str, Spoiled]:
     """Spoil the rows and write the roll of the quarter."""
     directory.mkdir(parents=True)
-    path = directory / f"持证残疾人名册_{plan.as_of:%Y%m}.xlsx"
     rng = generator(plan.seed, "faults", DATASET)
     table = duplicate(rng, tables[DATASET], plan.faults, "残疾证号")
-    sheet = Sheet(
+    sheet, name = sheet_of(plan, table), file_name(plan)
+    spoiled = spoil(rng, with_keys(table, name, sheet.first_row), DATASET, faults(), plan.faults)
+    write_excel(directory / name, sheet, spoiled.table, plan.midnight)
+    return {DATASET: spoiled}
+
+
+def file_name(plan: Plan) -> str:
+    """The name of the roll as of a plan's day."""
+    return f"持证残疾人名册_{plan.as_of:%Y%m}.xlsx"
+
+
+def sheet_of(plan: Plan, table: pa.Table) -> Sheet:
+    """How the roll of these rows looks."""
+    return Sheet(
         name="名册",
         title=f"{plan.as_of:%Y}年持证残疾人名册",
         unit_row="制表单位：残疾人联合会          单位：人",
@@ -77,7 +89,11 @@ def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[st
         extra="备注",
         foot=(f"合计：{len(table)} 人", "制表单位：残疾人联合会（签章）"),
     )
-    kinds = [
+
+
+def faults() -> list[Spoil]:
+    """The kinds of faults its rows have."""
+    return [
         *certificate_spoils("残疾证号"),
         another_id("残疾证号", "姓名"),
         *name_spoils("姓名"),
@@ -86,6 +102,3 @@ def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[st
         *code_spoils("残疾等级", "5", GRADE_LABELS),
         division_spoil("区划代码"),
     ]
-    spoiled = spoil(rng, with_keys(table, path.name, sheet.first_row), DATASET, kinds, plan.faults)
-    write_excel(path, sheet, spoiled.table, plan.midnight)
-    return {DATASET: spoiled}

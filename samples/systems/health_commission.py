@@ -34,7 +34,7 @@ def collect(community: Community) -> dict[str, pa.Table]:
 
 def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[str, Spoiled]:
     """Spoil the rows, cut them into quarterly drops and add the broken drops."""
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     delivered = {}
     for dataset, table in tables.items():
         rng = generator(plan.seed, "faults", dataset)
@@ -97,8 +97,8 @@ def _births(community: Community) -> pa.Table:
     mother = residence.mother[rows]
     known = ~residence.unregistered[rows] & (rng.random(len(rows)) < KNOWN_ID_SHARE)
     address = community.dwelling_address[community.members.household[rows]]
-    letter = "ABCDEFGHJK"[community.county.position // 11]
-    number = community.county.position % 11 * 90_000_000 + np.arange(1, len(rows) + 1)
+    letter, before, _ = birth_block(community.county.position)
+    number = before + np.arange(1, len(rows) + 1)
     return pa.table(
         {
             "出生医学证明编号": join(letter, digits(number, 9)),
@@ -113,6 +113,12 @@ def _births(community: Community) -> pa.Table:
             DAY: pa.array(community.members.birth[rows]),
         }
     )
+
+
+def birth_block(position: int) -> tuple[str, int, int]:
+    """The birth certificates of the county at a position: letter, the number before the first, how many there are."""
+    size = 90_000_000
+    return "ABCDEFGHJK"[position // 11], position % 11 * size, size
 
 
 def _into_drops(plan: Plan, table: pa.Table, stem: str) -> pa.Table:

@@ -9,7 +9,7 @@ from samples.community import Community
 from samples.dates import dashed_text, moment_text
 from samples.draw import between, generator, take, where
 from samples.entities import STATUSES, Entities
-from samples.faults import KEY, PERSON, Spoiled, spoil
+from samples.faults import KEY, PERSON, Spoil, Spoiled, spoil
 from samples.plan import Plan
 from samples.spoils import code_spoils, credit_spoil, date_spoils, division_spoil, name_spoils
 
@@ -49,7 +49,15 @@ def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[st
     directory.mkdir(parents=True)
     table = tables[DATASET].sort_by("zch")
     table = table.append_column(KEY, table["zch"])
-    kinds = [
+    spoiled = spoil(generator(plan.seed, "faults", DATASET), table, DATASET, faults(), plan.faults)
+    visible = [column for column in spoiled.table.column_names if not column.startswith("_")]
+    pq.write_table(spoiled.table.select(visible), directory / "legal_entity.parquet", compression="zstd")
+    return {DATASET: spoiled}
+
+
+def faults() -> list[Spoil]:
+    """The kinds of faults its rows have."""
+    return [
         credit_spoil("tyshxydm"),
         *name_spoils("fddbr"),
         *date_spoils("clrq", "dash"),
@@ -58,7 +66,3 @@ def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[st
         *code_spoils("hydm", "9999"),
         division_spoil("xzqh"),
     ]
-    spoiled = spoil(generator(plan.seed, "faults", DATASET), table, DATASET, kinds, plan.faults)
-    visible = [column for column in spoiled.table.column_names if not column.startswith("_")]
-    pq.write_table(spoiled.table.select(visible), directory / "legal_entity.parquet", compression="zstd")
-    return {DATASET: spoiled}

@@ -48,14 +48,15 @@ def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[st
         table = table.sort_by([("gxsj", "ascending"), (ID_COLUMNS[name], "ascending")])
         serial = pa.array(np.arange(1, len(table) + 1, dtype=np.int64))
         table = table.append_column("xh", serial).append_column(KEY, serial.cast(pa.string()))
-        spoiled = spoil(rng, table, dataset, _spoils(name), plan.faults)
+        spoiled = spoil(rng, table, dataset, faults_of(name), plan.faults)
         visible = [column for column in spoiled.table.column_names if not column.startswith("_")]
         pq.write_table(spoiled.table.select(visible), directory / f"{name}.parquet", compression="zstd")
         delivered[dataset] = spoiled
     return delivered
 
 
-def _spoils(name: str) -> list[Spoil]:
+def faults_of(name: str) -> list[Spoil]:
+    """The kinds of faults the rows of a table have."""
     column = ID_COLUMNS[name]
     if name == "zx_rkxx":
         return [*id_spoils(column), *name_spoils("xm"), *code_spoils("zxyy", "8"), *date_spoils("zxrq", "compact")]
