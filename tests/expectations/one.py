@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,13 @@ from hub.validation import validate
 AS_OF = dt.date(2026, 11, 1)
 
 
-def failing(folder: Path, table: pa.Table, type_: str, **kwargs: Any) -> list[int]:
+def failing(
+    folder: Path, table: pa.Table, type_: str, base: Mapping[str, pa.Table] | None = None, **kwargs: Any
+) -> list[int]:
     """Return the positions of the rows that fail, counted from 0."""
+    others = {name: [folder / f"base_{name}.parquet"] for name in base or {}}
+    for name, other in (base or {}).items():
+        pq.write_table(other, others[name][0])
     file = folder / "table.parquet"
     pq.write_table(table.append_column("_row", pa.array(range(table.num_rows), pa.int64())), file)
     rule = {
@@ -35,6 +41,7 @@ def failing(folder: Path, table: pa.Table, type_: str, **kwargs: Any) -> list[in
         as_of=AS_OF,
         settings=load_settings(data_dir=folder),
         key=("_row",),
+        base=others,
     )
     found = sorted(pq.read_table(verdict.failures)["_row"].to_pylist())
     assert verdict.expectations[0].unexpected == len(found)

@@ -49,6 +49,10 @@ def test_every_rule_can_be_evaluated_and_an_empty_table_passes(contract: Contrac
     file = tmp_path / "empty.parquet"
     pq.write_table(contract.arrow_schema.empty_table(), file)
     suite = rules(contract)
+    base = {}
+    for name, table in CONTRACTS.base.items():
+        base[name] = [tmp_path / f"{name}.parquet"]
+        pq.write_table(table.arrow_schema.empty_table(), base[name][0])
     verdict = validate(
         [file],
         contract,
@@ -57,6 +61,7 @@ def test_every_rule_can_be_evaluated_and_an_empty_table_passes(contract: Contrac
         failures=tmp_path / "failures.parquet",
         as_of=AS_OF,
         settings=load_settings(data_dir=tmp_path),
+        base=base,
     )
     assert len(verdict.expectations) == len(suite)
     assert all(finding.success and finding.evaluated == 0 for finding in verdict.expectations)
