@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from airflow.sdk import AssetAny, dag, task
+from airflow.sdk import AssetAny, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.policy import DEFAULTS, RELEASE, accepted
@@ -15,7 +16,9 @@ DOC = """
 账本决定是否需要：仍有归集未完成，或与现行发布版无差别时跳过 /
 The ledger decides: while a pull is open, or where nothing differs from the live release, the run is skipped.
 所有基础表一次上线，否则都不上线 / All base tables go live together, or none does.
-"""
+
+校验报告与质量月报 / Data Docs and scorecards: [门户·数据质量 portal]({portal}/quality)
+""".format(portal=os.environ.get("HUB_PUBLIC_URL", "http://127.0.0.1:8080"))
 SYSTEMS = Path(__file__).resolve().parent.parent / "connectors" / "systems"
 
 
@@ -47,7 +50,15 @@ def build_base() -> None:
                 raise AirflowSkipException("the ledger says that nothing is due")
             return {name: table["rows"] for name, table in made.tables.items()} if made else {}
 
-    build()
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def data_docs() -> int:
+        from hub.context import open_hub
+        from hub.data_docs import build_docs
+
+        with open_hub() as hub:
+            return build_docs(hub)
+
+    build() >> data_docs()
 
 
 build_base()

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TriggerRule, dag, task
+from airflow.sdk import Param, TriggerRule, dag, task
 
 from dags.policy import DEFAULTS, accepted, by_calendar
 
@@ -27,6 +27,29 @@ DOC = """
 """
 
 
+PARAMS = {
+    "since": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="补取起点 Backfill from",
+        description="增量从此时刻取起；留空则接上次 / increments begin here; empty: where the last pull ended",
+    ),
+    "replay": Param(
+        False,
+        type="boolean",
+        title="重放 Replay",
+        description="不取数，对已到批次重新转换、校验 / conform and check landed batches anew instead of pulling",
+    ),
+    "accept_deletions": Param(
+        False,
+        type="boolean",
+        title="确认删除 Accept deletions",
+        description="部门已确认大量删除属实 / the department confirms that many rows are gone",
+    ),
+}
+
+
 def pull_dag(system: dict[str, Any]) -> None:
     """Declare the DAG of one department."""
     name = system["system"]
@@ -41,16 +64,22 @@ def pull_dag(system: dict[str, Any]) -> None:
         catchup=False,
         max_active_runs=1,
         tags=["check", "conform", "pull", name],
+        params=PARAMS,
         default_args={**DEFAULTS, "owner": f"{system['title']} {owner['unit']}"},
     )
     def pull_department() -> None:
         @task
-        def pull() -> dict[str, int]:
-            from hub.context import open_hub
-            from hub.walk import pull_system
+        def pull(params: dict[str, Any] | None = None) -> dict[str, int]:
+            from datetime import datetime
 
+            from hub.context import open_hub
+            from hub.walk import Backfill, pull_system
+
+            asked = params or {}
+            since = datetime.fromisoformat(asked["since"]) if asked.get("since") else None
+            how = Backfill(since, bool(asked.get("accept_deletions")), bool(asked.get("replay")))
             with open_hub() as hub:
-                return {batch.id: batch.landed for batch in pull_system(hub, name)}
+                return {batch.id: batch.landed for batch in pull_system(hub, name, how=how)}
 
         @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[accepted(name)])
         def take_in() -> dict[str, dict[str, int]]:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from hub.context import Hub, open_hub
+from hub.cli_database import add_database_commands
+from hub.cli_history import add_history_commands
+from hub.cli_indicators import add_indicator_commands
+from hub.cli_link import add_link_commands
+from hub.cli_output import AsJson, actor, console, opened, print_json, table
+from hub.cli_quality import add_quality_commands
+from hub.cli_walk import add_walk_commands
 from hub.contracts import load_contracts
 from hub.errors import RetryError, SetAsideError, StopError
 from hub.exchange.extract import FORMATS, extract
 from hub.exchange.grants import create_grant, list_grants, revoke_grant
-from hub.issues import export_issues
-from hub.progress import showing
-from hub.settings import load_settings
-from hub.status import status
-from hub.tails import scaffold, show
+from hub.tails import scaffold
 from hub.verify import verify
-from hub.walk import run
 
 __all__ = ["app", "main"]
 
@@ -37,76 +33,12 @@ app = typer.Typer(
 )
 grant_app = typer.Typer(help="Who may read what, for which purpose, until when.", no_args_is_help=True)
 app.add_typer(grant_app, name="grant")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-# Piped output has no width of its own; a path tail should not be broken for that.
-console = Console(width=None if sys.stdout.isatty() else 160)
-
-
-@contextmanager
-def _hub() -> Iterator[Hub]:
-    with open_hub() as hub:
-        yield hub
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
-
-
-def _table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in columns:
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    console.print(table)
-
-
-_NUMBERS = {"landed", "accepted", "quarantined", "duplicate", "rows", "villages", "count", "version"}
-
-
-@app.command("run")
-def run_command(
-    system: Annotated[list[str] | None, typer.Option(help="A department to pull; again for more; none: all.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Walk all eight steps in this process, without Airflow."""
-    with _hub() as hub:
-        with showing(quiet=as_json) as notify:
-            run(hub, system, notify)
-        _print_status(status(hub), as_json)
-
-
-@app.command("status")
-def status_command(as_json: AsJson = False) -> None:
-    """Show batches and their counts, the release, products and deliveries."""
-    with _hub() as hub:
-        _print_status(status(hub), as_json)
-
-
-def _print_status(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(found)
-        return
-    counts = ["landed", "accepted", "quarantined", "duplicate"]
-    totals: dict[str, list[int]] = {}
-    for batch in found["batches"]:
-        row = totals.setdefault(f"{batch['system']}/{batch['dataset']}", [0, 0, 0, 0])
-        totals[f"{batch['system']}/{batch['dataset']}"] = [a + batch[c] for a, c in zip(row, counts, strict=True)]
-    _table("数据集 Datasets", ["dataset", *counts], [[tail, *row] for tail, row in sorted(totals.items())])
-    if found["withheld"]:
-        _table(
-            "暂存的报送 Deliveries set aside",
-            ["dataset", "delivery", "reason"],
-            [[f"{w['system']}/{w['dataset']}", w["offer"], w["reason"]] for w in found["withheld"]],
-        )
-    _table(
-        f"产品 Products of release {found['release']}",
-        ["product", "version", "rows", "villages"],
-        [[p["name"], p["version"], p["rows"], p["villages"]] for p in found["products"]],
-    )
-    deliveries = found["deliveries"]
-    console.print("推送 Deliveries: " + ", ".join(f"{count} {state}" for state, count in deliveries.items()))
+add_walk_commands(app)
+add_quality_commands(app)
+add_database_commands(app)
+add_history_commands(app)
+add_indicator_commands(app)
+add_link_commands(app)
 
 
 @app.command("extract")
@@ -120,63 +52,12 @@ def extract_command(
 ) -> None:
     """Write one product's rows of one division into a file."""
     kind = format or output.suffix.lstrip(".")
-    with _hub() as hub:
-        rows = extract(hub, product, division, kind, output, actor=f"cli:{getpass.getuser()}", purpose=purpose)
+    with opened() as hub:
+        rows = extract(hub, product, division, kind, output, actor=actor(), purpose=purpose)
     if as_json:
-        _print_json({"product": product, "division": division, "format": kind, "rows": rows, "file": str(output)})
+        print_json({"product": product, "division": division, "format": kind, "rows": rows, "file": str(output)})
     else:
         console.print(f"{output}: {rows:,} rows of {product} for {division}")
-
-
-@app.command("issues")
-def issues_command(
-    system: Annotated[str | None, typer.Option(help="Only this department's.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write every cell to this .xlsx, .csv or .jsonl file.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show what was repaired, set aside or refused, and export it for the department that can mend it."""
-    with _hub() as hub:
-        if export is not None:
-            rows = export_issues(hub, system, export, actor=f"cli:{getpass.getuser()}")
-            if as_json:
-                _print_json({"file": str(export), "rows": rows})
-            else:
-                console.print(f"{export}: {rows:,} cells")
-            return
-        found = hub.ledger.issues(system)
-    if as_json:
-        _print_json([vars(issue) for issue in found])
-        return
-    _table(
-        "问题数据 Issues",
-        ["dataset", "rule", "column", "outcome", "count"],
-        [[i.tail, i.rule, i.column, i.outcome, i.count] for i in found],
-    )
-
-
-@app.command("show")
-def show_command(
-    tail: Annotated[str, typer.Argument(help="<department>/<dataset>, base/<entity> or products/<product>.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show everything that bears a path tail: files, columns, batches, issues, folders."""
-    with _hub() as hub:
-        found = show(hub, tail)
-    if as_json:
-        _print_json(found)
-        return
-    console.print(f"[bold]{found['tail']}[/bold] {found['title']} {found['version']} · DAG {found['dag']}")
-    console.print("files: " + ", ".join(found["files"]))
-    console.print("lake: " + (", ".join(found["lake"]) or "nothing yet"))
-    if found["feeds"]:
-        console.print("feeds: " + ", ".join(found["feeds"]))
-    for name, columns in (
-        ("columns", ["name", "source", "title", "type", "grade"]),
-        ("batches", ["batch", "offer", "state", "landed", "accepted"]),
-        ("issues", ["rule", "column", "outcome", "count"]),
-    ):
-        if found[name]:
-            _table(name, columns, [[row[column] for column in columns] for row in found[name]])
 
 
 @app.command("new")
@@ -195,10 +76,10 @@ def new_command(tail: Annotated[str, typer.Argument(help="<department>/<dataset>
 @app.command("verify")
 def verify_command(as_json: AsJson = False) -> None:
     """Check the audit chain, manifests, signatures, packs and counts; exit 1 on any break."""
-    with _hub() as hub:
+    with opened() as hub:
         found = verify(hub)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         for name, count in found["checked"].items():
             console.print(f"{name}: {count:,} checked")
@@ -218,7 +99,7 @@ def serve_command(
 
     from hub.portal import create_app
 
-    with _hub() as hub:
+    with opened() as hub:
         uvicorn.run(create_app(hub), host=host, port=port, log_level="warning", server_header=False)
 
 
@@ -233,7 +114,7 @@ def grant_create(
     as_json: AsJson = False,
 ) -> None:
     """Make a grant and print its access code, once."""
-    with _hub() as hub:
+    with opened() as hub:
         grant, code = create_grant(
             hub,
             holder=holder,
@@ -244,7 +125,7 @@ def grant_create(
             products=tuple(product) if product else None,
         )
     if as_json:
-        _print_json({"id": grant.id, "operator": operator, "code": code, "expires_at": grant.expires_at})
+        print_json({"id": grant.id, "operator": operator, "code": code, "expires_at": grant.expires_at})
     else:
         console.print(f"grant {grant.id} for {operator}, until {grant.expires_at:%Y-%m-%d}")
         console.print(f"access code (shown this once): [bold]{code}[/bold]")
@@ -253,12 +134,12 @@ def grant_create(
 @grant_app.command("list")
 def grant_list(as_json: AsJson = False) -> None:
     """List all grants."""
-    with _hub() as hub:
+    with opened() as hub:
         grants = list_grants(hub)
     if as_json:
-        _print_json([vars(grant) for grant in grants])
+        print_json([vars(grant) for grant in grants])
         return
-    _table(
+    table(
         "授权 Grants",
         ["id", "holder", "operator", "division", "purpose", "until", "revoked"],
         [
@@ -271,20 +152,9 @@ def grant_list(as_json: AsJson = False) -> None:
 @grant_app.command("revoke")
 def grant_revoke(grant: Annotated[str, typer.Argument(help="The grant's id.")]) -> None:
     """End a grant now."""
-    with _hub() as hub:
+    with opened() as hub:
         revoke_grant(hub, grant)
     console.print(f"grant {grant} is revoked")
-
-
-@app.command("check-config")
-def check_config_command() -> None:
-    """Check every contract, system, suite and setting before any data is touched; all faults at once."""
-    load_settings()
-    contracts = load_contracts()
-    console.print(
-        f"{len(contracts.systems)} systems, {len(contracts.sources)} datasets, {len(contracts.base)} base tables, "
-        f"{len(contracts.products)} products, {len(contracts.codelists)} code lists: no fault"
-    )
 
 
 def _exit_code(command: Callable[[], Any]) -> int:

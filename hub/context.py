@@ -8,17 +8,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from hub.contracts import Contracts, load_contracts
-from hub.engine import Engine
 from hub.errors import RetryError
 from hub.ledger import Ledger, migrate
 from hub.pg import embedded_server
 from hub.settings import Settings, load_settings
 from hub.store import Lake, write_atomically
+
+if TYPE_CHECKING:
+    from hub.engine import Engine
 
 __all__ = ["CHINA", "Hub", "open_hub"]
 
@@ -43,6 +46,8 @@ class Hub:
 
     def engine(self) -> Engine:
         """Open a compute connection; close it with `with`."""
+        from hub.engine import Engine  # a pull computes nothing and should not pay for it
+
         return Engine(self.settings)
 
     def key(self, name: str, size: int = 32) -> bytes:

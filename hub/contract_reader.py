@@ -12,7 +12,9 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
+from hub.authority import newest_order
 from hub.contract_types import (
+    DRIFT_DEFAULTS,
     BaseContract,
     Codelist,
     Column,
@@ -22,6 +24,7 @@ from hub.contract_types import (
     SourceContract,
     System,
 )
+from hub.where import Step, at, error_line, item
 
 __all__ = ["read_contracts"]
 
@@ -69,6 +72,7 @@ def _column(prop: SchemaProperty) -> Column:
         pattern=options.get("pattern"),
         mask=custom.get("mask"),
         grade=prop.classification or "L1",
+        synonyms=tuple(str(item.synonym) for item in prop.synonyms or ()),
     )
 
 
@@ -105,6 +109,8 @@ def _source(document: OpenDataContractStandard) -> SourceContract:
         attach=custom.get("attach"),
         feeds=tuple(_feed(feed) for feed in custom["feeds"]),
         cycle=f"{frequency.value}{frequency.unit}" if frequency else "",
+        drift={**DRIFT_DEFAULTS, **custom.get("drift", {})},
+        deletions=custom.get("deletions", {}),
     )
 
 
@@ -117,7 +123,7 @@ def _base(document: OpenDataContractStandard) -> BaseContract:
         key_column=key["column"],
         key_prefix=key.get("prefix", ""),
         identify_by=tuple(tuple(group) for group in key.get("identify_by", [[key["column"]]])),
-        authority={column: tuple(tails) for column, tails in custom["authority"].items()},
+        authority={column: newest_order(stated) for column, stated in custom["authority"].items()},
         reference=custom.get("reference"),
     )
 
@@ -145,6 +151,8 @@ def _system(path: Path) -> System:
         schedule=raw["schedule"],
         max_connections=raw.get("max_connections", 1),
         connections=raw["connections"],
+        quiet_hours=tuple(raw.get("quiet_hours", ())),
+        rows_per_second=raw.get("rows_per_second"),
     )
 
 
@@ -181,19 +189,39 @@ class _Reader:
             try:
                 item = parse(path)
             except _MALFORMED as error:
-                reason = f"misses {error}" if isinstance(error, KeyError) else str(error).replace("\n", " ")
-                self.faults.append(f"{path.relative_to(self.root)}: {reason}")
+                self.faults += _told(self.root, path, error)
                 continue
             self._same_tail(path, item)
             found[getattr(item, "tail", None) or item.name] = item
         return found
 
     def _same_tail(self, path: Path, item: Any) -> None:
-        tail = getattr(item, "tail", None)
+        tail, file = getattr(item, "tail", None), path.relative_to(self.root).as_posix()
         if tail is None and item.name != path.stem:
-            self.faults.append(f"{path.relative_to(self.root)}: is named {item.name!r}, not as its file")
+            self.faults.append(f"{at(self.root, file, 'system')}: is named {item.name!r}, not as its file")
         elif tail is not None and not path.with_suffix("").as_posix().endswith(f"/{tail}"):
-            self.faults.append(f"{path.relative_to(self.root)}: its id {tail!r} is not its path tail")
+            self.faults.append(f"{at(self.root, file, 'id')}: its id {tail!r} is not its path tail")
+
+
+_HOMES: Mapping[str, tuple[Step, ...]] = {"mode": item("pull"), "column": item("key"), "entity": item("feeds")}
+"""Where a word is missed that belongs into another one."""
+
+
+def _told(root: Path, path: Path, error: Exception) -> list[str]:
+    """Say what is wrong with a file of another form than agreed: by its line where that is known, without values."""
+    file = path.relative_to(root).as_posix()
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        ways = [(fault["loc"], fault["msg"]) for fault in found]
+        return [f"{at(root, file, *way)}: {'.'.join(map(str, way))}: {text}" for way, text in ways]
+    if isinstance(error, KeyError):
+        word = str(error.args[0])
+        home = _HOMES.get(word, ("customProperties",) if path.match("schemas/**/*.yml") else ())
+        return [f"{at(root, file, *home)}: misses {error}"]
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = error_line(error, path.read_text(encoding="utf-8"))
+        return [f"{file}:{line}: {error.problem or type(error).__name__}"]
+    return [f"{at(root, file)}: {str(error).replace(chr(10), ' ')}"]
 
 
 def _document(build: Any) -> Any:

@@ -14,6 +14,8 @@ from hub.errors import ConfigurationError
 
 __all__ = [
     "ARROW_TYPES",
+    "DRIFT_ALLOWED",
+    "DRIFT_DEFAULTS",
     "BaseContract",
     "Codelist",
     "Column",
@@ -36,6 +38,27 @@ ARROW_TYPES: Mapping[str, pa.DataType] = {
 }
 """Logical type of a contract -> the Arrow type it has in the hub; geometry is WKB in EPSG:4490, longitude first."""
 
+DRIFT_ALLOWED: Mapping[str, tuple[str, ...]] = {
+    "new": ("evolve", "freeze", "discard_value"),
+    "missing": ("evolve", "freeze", "discard_value"),
+    "renamed": ("evolve", "freeze"),
+    "retyped": ("evolve", "freeze", "discard_row", "discard_value"),
+    "unknown_codes": ("evolve", "freeze", "discard_row", "discard_value"),
+}
+"""What a contract's `drift` may say of each kind of change.
+
+`evolve` goes on with the agreed columns; `freeze` withholds the delivery; `discard_value` leaves the value out and
+takes the row; `discard_row` sets the row aside. Each of them opens a notice.
+"""
+
+DRIFT_DEFAULTS: Mapping[str, str] = {
+    "new": "evolve",
+    "missing": "freeze",
+    "renamed": "evolve",
+    "retyped": "evolve",
+    "unknown_codes": "discard_value",
+}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -50,6 +73,7 @@ class Column:
         codelist: Name of the code list its values come from.
         mask: Rule a product applies, e.g. `{"rule": "name", "when": "_under_14"}`.
         grade: L1 to L4 (`classification`).
+        synonyms: Other names the department may give the column.
     """
 
     name: str
@@ -65,6 +89,7 @@ class Column:
     pattern: str | None = None
     mask: Mapping[str, str] | None = None
     grade: str = "L1"
+    synonyms: tuple[str, ...] = ()
 
     @property
     def arrow(self) -> pa.Field:
@@ -139,6 +164,9 @@ class SourceContract(Contract):
         attach: Identity columns -> constant or column that names another person, beside whom the row's place is
             taken: a newborn lives where the mother does.
         cycle: How often news is due: a number and `d`, `m` or `y`.
+        drift: Kind of change -> what it means; see `DRIFT_ALLOWED`.
+        deletions: `{"by": "key_comparison", "max_delete_share": 0.05}`, either left out: how rows that vanish are
+            found, and which share of them at once is not believed.
     """
 
     department: str
@@ -149,6 +177,13 @@ class SourceContract(Contract):
     attach: Mapping[str, str] | None
     feeds: tuple[Feed, ...]
     cycle: str
+    drift: Mapping[str, str]
+    deletions: Mapping[str, Any]
+
+    @cached_property
+    def physical_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The department's names of the wanted columns, each once, with the other names each may bear."""
+        return {column.physical_name: column.synonyms for column in self.columns}
 
     @property
     def order_by(self) -> str | None:
@@ -175,7 +210,7 @@ class BaseContract(Contract):
         key_column: The hub key's column.
         key_prefix: First letter of generated hub keys; empty where the key is a public code.
         identify_by: Column groups in order; the first whole one identifies the row.
-        authority: Base column (or `default`) -> source datasets, the winner first.
+        authority: Base column (or `default`) -> source datasets, the winner first, by the newest order stated.
         reference: A code list that seeds rows, with its column map, or None.
     """
 
@@ -184,6 +219,11 @@ class BaseContract(Contract):
     identify_by: tuple[tuple[str, ...], ...]
     authority: Mapping[str, tuple[str, ...]]
     reference: Mapping[str, Any] | None
+
+    @property
+    def counted(self) -> Mapping[str, str]:
+        """Column -> the column of which it counts how many different values the datasets claim."""
+        return dict(self.properties.get("counted", {}))
 
     def ranked(self, column: str) -> tuple[str, ...]:
         """Source datasets for a column, the one that wins first."""
@@ -232,6 +272,8 @@ class System:
     Attributes:
         connections: Name -> `{"kind", "place", "secret"?, "options"?}`.
         schedule: Cron expression of its pulls.
+        quiet_hours: Spans `HH:MM-HH:MM` in which nothing is pulled, in China's time.
+        rows_per_second: The most that may be asked of it; None: no cap.
     """
 
     name: str
@@ -241,6 +283,8 @@ class System:
     schedule: str
     max_connections: int
     connections: Mapping[str, Mapping[str, Any]]
+    quiet_hours: tuple[str, ...] = ()
+    rows_per_second: int | None = None
 
 
 @dataclass(frozen=True)

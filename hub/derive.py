@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 
 import ibis
+
+from hub import borders
+from hub.following import followed, followed_place, moves_of
+from hub.indicators.table import indicator
+from hub.indicators.tags import tag
+from hub.indicators.visits import visit
 
 __all__ = ["DERIVED"]
 
@@ -15,10 +22,11 @@ Tables = Mapping[str, ibis.Table]
 def _residence(tables: Tables, as_of: date) -> ibis.Table:
     """State of each residence, and which one is the person's present one.
 
-    A death closes the registered residence at once as `pending_cancellation` (待公安注销) until the police cancel it;
-    of those in force the living one outranks the registered one.
+    Who was registered or lived in a division that has ended is so in the one that followed. A death closes the
+    registered residence at once as `pending_cancellation` (待公安注销) until the police cancel it; of those in force
+    the living one outranks the registered one.
     """
-    residence, person = tables["residence"], tables["person"]
+    residence, person = followed_place(tables, "residence", "residence_key", as_of), tables["person"]
     people = person.select(_person="person_key", _death="death_date", _cancelled="registration_end_date")
     joined = residence.left_join(people, residence.person_key == people["_person"])
     registered = joined.residence_kind_code == "registered"
@@ -45,7 +53,8 @@ def _residence(tables: Tables, as_of: date) -> ibis.Table:
 
 def _person(tables: Tables, as_of: date) -> ibis.Table:
     """Household, present village and grid, 人户一致, and whether alive, from the residences."""
-    person, residence = tables["person"], tables["residence"]
+    residence = tables["residence"]
+    person = followed(tables["person"], moves_of(tables, as_of), "registered_division_code")
     registered = residence.filter(residence.residence_kind_code == "registered").select(
         _registered="person_key", _household="household_key", _home="division_code"
     )
@@ -79,7 +88,7 @@ def _person(tables: Tables, as_of: date) -> ibis.Table:
 
 def _household(tables: Tables, as_of: date) -> ibis.Table:
     """Head and number of members, from the registered residences in force."""
-    household, residence = tables["household"], tables["residence"]
+    household, residence = followed_place(tables, "household", "household_key", as_of), tables["residence"]
     members = residence.filter(
         (residence.residence_kind_code == "registered") & (residence.residence_status_code == "active")
     )
@@ -93,17 +102,36 @@ def _household(tables: Tables, as_of: date) -> ibis.Table:
 
 
 def _care_status(tables: Tables, as_of: date) -> ibis.Table:
-    """A care status whose department names no village has the village its person lives in."""
-    care, person = tables["care_status"], tables["person"]
+    """The village of a care status is the one its person lives in, else the one its department states."""
+    moves, person = moves_of(tables, as_of), tables["person"]
+    care = followed(followed(tables["care_status"], moves), moves, "stated_division_code")
     homes = person.select(_person="person_key", _home="residence_division_code")
     joined = care.left_join(homes, care.person_key == homes["_person"])
     return joined.mutate(division_code=ibis.coalesce(joined["_home"], joined.division_code))
 
 
+def _place(entity: str, key: str) -> Callable[[Tables, date], ibis.Table]:
+    """The rule of an entity that only follows the divisions it lies in."""
+    return partial(_followed_place, entity=entity, key=key)
+
+
+def _followed_place(tables: Tables, as_of: date, entity: str, key: str) -> ibis.Table:
+    return followed_place(tables, entity, key, as_of)
+
+
 DERIVED: Mapping[str, Callable[[Tables, date], ibis.Table]] = {
+    "address": _place("address", "address_code"),
+    "building": _place("building", "building_code"),
+    "facility": _place("facility", "facility_no"),
+    "legal_entity": _place("legal_entity", "entity_key"),
     "residence": _residence,
+    "division": borders.division,
+    "grid": borders.grid,
     "person": _person,
     "household": _household,
     "care_status": _care_status,
+    "tag": tag,
+    "visit": visit,
+    "indicator": indicator,
 }
-"""Entity -> its rule, in the order they build on each other."""
+"""Entity -> its rule, in the order they build on each other: grids get new codes after all who lie in them."""

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.errors import ChangedError, RetryError, SetAsideError, StopError
 
-__all__ = ["ConfigurationError", "CountsError", "RetryError", "ScopeError", "SetAsideError", "StopError"]
+__all__ = [
+    "ChangedError",
+    "ConfigurationError",
+    "CountsError",
+    "RetryError",
+    "ScopeError",
+    "SetAsideError",
+    "StopError",
+]
 
 
 class ConfigurationError(StopError):

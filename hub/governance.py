@@ -17,8 +17,10 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.schema import CreateSchema, DropConstraint
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
-from hub.contracts import BaseContract, Column
+from hub.column_words import column_comment, table_comment
+from hub.contracts import BaseContract, Column, Contracts
 from hub.errors import StopError
+from hub.governance_views import lay_views
 
 __all__ = ["CRS", "SCHEMA", "Geometry", "align", "governance_tables"]
 
@@ -55,20 +57,22 @@ class Geometry(UserDefinedType[bytes]):
 ischema_names["geometry"] = Geometry
 
 
-def governance_tables(contracts: Mapping[str, BaseContract], *, postgis: bool) -> sa.MetaData:
-    """Return the tables that the base contracts ask for, and `governance.release`.
+def governance_tables(
+    contracts: Mapping[str, BaseContract], *, postgis: bool, whole: Contracts | None = None
+) -> sa.MetaData:
+    """Return the tables that the base contracts ask for, `governance.release` and `governance.code`.
 
     Args:
         contracts: Base contracts by entity.
         postgis: Whether geometry is PostGIS's type; else it is WKB, longitude first, with the same meaning.
+        whole: All contracts, for comments that tell codes, sources and grade; without them they are titles alone.
     """
     metadata = sa.MetaData(schema=SCHEMA, naming_convention={"pk": "pk_%(table_name)s"})
     for contract in contracts.values():
         number = sa.Column("release_number", sa.BigInteger(), nullable=False, comment="最近变更的发布号")
-        columns = [_column(column, postgis=postgis) for column in contract.columns]
-        sa.Table(
-            contract.name, metadata, *columns, number, *_indexes(contract, postgis=postgis), comment=contract.title
-        )
+        columns = [_column(column, _told(whole, contract, column), postgis=postgis) for column in contract.columns]
+        comment = table_comment(whole, contract) if whole else contract.title
+        sa.Table(contract.name, metadata, *columns, number, *_indexes(contract, postgis=postgis), comment=comment)
     sa.Table(
         "release",
         metadata,
@@ -78,17 +82,30 @@ def governance_tables(contracts: Mapping[str, BaseContract], *, postgis: bool) -
         sa.Column("rows", JSONB(), nullable=False, comment="各表行数"),
         comment="发布记录",
     )
+    sa.Table(
+        "code",
+        metadata,
+        sa.Column("codelist", sa.Text(), primary_key=True, comment="代码表"),
+        sa.Column("code", sa.Text(), primary_key=True, comment="代码"),
+        sa.Column("title", sa.Text(), nullable=False, comment="名称"),
+        sa.Column("source", sa.Text(), comment="依据"),
+        comment="代码及其名称",
+    )
     return metadata
 
 
-def _column(column: Column, *, postgis: bool) -> sa.Column[Any]:
+def _told(whole: Contracts | None, contract: BaseContract, column: Column) -> str:
+    return column_comment(whole, contract, column) if whole else column.title
+
+
+def _column(column: Column, comment: str, *, postgis: bool) -> sa.Column[Any]:
     geometry = Geometry() if postgis else sa.LargeBinary()
     return sa.Column(
         column.name,
         geometry if column.kind == "geometry" else _TYPES[column.kind],
         primary_key=column.key,
         nullable=not (column.required or column.key),
-        comment=column.title,
+        comment=comment,
     )
 
 
@@ -101,7 +118,9 @@ def _indexes(contract: BaseContract, *, postgis: bool) -> Iterator[sa.Index]:
             yield sa.Index(name, column.name)
 
 
-def align(connection: sa.Connection, contracts: Mapping[str, BaseContract]) -> sa.MetaData:
+def align(
+    connection: sa.Connection, contracts: Mapping[str, BaseContract], whole: Contracts | None = None
+) -> sa.MetaData:
     """Create the schema, tables, columns, indexes and comments that are missing, in the caller's transaction.
 
     A new table stays without key and indexes: the first release builds them after the rows, which is much faster.
@@ -109,6 +128,7 @@ def align(connection: sa.Connection, contracts: Mapping[str, BaseContract]) -> s
     Args:
         connection: A connection in a transaction; processes that come at once wait for each other.
         contracts: Base contracts by entity.
+        whole: All contracts: then the comments say more, and codes and the views of schema `open` are laid as well.
 
     Returns:
         The tables as the contracts ask for them.
@@ -118,11 +138,8 @@ def align(connection: sa.Connection, contracts: Mapping[str, BaseContract]) -> s
     """
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("community-data-hub align"))))
     connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
-    metadata = governance_tables(contracts, postgis=_postgis(connection))
-    context = MigrationContext.configure(
-        connection,
-        opts={"include_schemas": True, "include_name": lambda name, kind, _: kind != "schema" or name == SCHEMA},
-    )
+    metadata = governance_tables(contracts, postgis=_postgis(connection), whole=whole)
+    context = MigrationContext.configure(connection, opts={"include_schemas": True, "include_name": _compared})
     keys = _keys(connection)
     steps = list(_flat(produce_migrations(context, metadata).upgrade_ops))
     differences = [*_key_differences(connection, metadata, keys), *filter(None, map(_difference, steps))]
@@ -140,7 +157,14 @@ def align(connection: sa.Connection, contracts: Mapping[str, BaseContract]) -> s
             operations.invoke(step)
     for entity in contracts.keys() - keys.keys():
         connection.execute(DropConstraint(metadata.tables[f"{SCHEMA}.{entity}"].primary_key))
+    if whole is not None:
+        lay_views(connection, metadata, whole)
     return metadata
+
+
+def _compared(name: str | None, kind: str, _: Any) -> bool:
+    """What of the database is held against the contracts; foreign keys a release declares once the rows are there."""
+    return name == SCHEMA if kind == "schema" else kind != "foreign_key_constraint"
 
 
 def _postgis(connection: sa.Connection) -> bool:

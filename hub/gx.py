@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
@@ -28,7 +29,7 @@ from hub.errors import StopError
 from hub.settings import Settings
 from hub.suites import Expectation
 
-__all__ = ["Session", "session"]
+__all__ = ["Session", "argument_faults", "data_docs_site", "session"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ class Session:
         tail: Path tail of the table's contract.
         batch: The table as the library knows it.
         database: The library's SQLAlchemy engine.
+        rows: How many rows the table has.
     """
 
     tail: str
     batch: Any
     database: sa.Engine
+    rows: int
 
     def run(
         self, suite: Sequence[Expectation], parameters: Mapping[str, Any], **result_format: Any
@@ -74,8 +77,22 @@ class Session:
 
 
 @contextmanager
-def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], settings: Settings) -> Iterator[Session]:
-    """Open a session on the files of one table; all it held is gone when the block ends."""
+def session(
+    tail: str,
+    paths: Sequence[Path],
+    codelists: Sequence[Codelist],
+    settings: Settings,
+    base: Mapping[str, Sequence[Path]],
+) -> Iterator[Session]:
+    """Open a session on the files of one table; all it held is gone when the block ends.
+
+    Args:
+        tail: Path tail of the table's contract.
+        paths: The table's files, seen as `rows`.
+        codelists: Seen as `codelist_<name>`.
+        settings: Threads and memory of DuckDB.
+        base: Files of base tables, seen as `base_<entity>`.
+    """
     sources = _context().data_sources
     # A named memory is shared by the several connections the library opens, and is gone with the last of them.
     name = uuid.uuid4().hex
@@ -94,9 +111,11 @@ def session(tail: str, paths: Sequence[Path], codelists: Sequence[Codelist], set
                 for codelist in codelists:
                     codes = pa.table({"code": pa.array(codelist.titles, pa.string())})
                     duck.from_arrow(codes).create(f"codelist_{codelist.name}")
+                for entity, parts in base.items():
+                    duck.read_parquet([str(path) for path in parts], union_by_name=True).create_view(f"base_{entity}")
             asset = source.add_table_asset("rows", table_name="rows")
             batch = asset.add_batch_definition_whole_table("all").get_batch()
-            yield Session(tail, batch, database)
+            yield Session(tail, batch, database, sum(pq.read_metadata(path).num_rows for path in paths))
         finally:
             sources.delete(name)
             for engine in (database, source.get_engine()):
@@ -132,7 +151,7 @@ def _library() -> Any:
         import duckdb_engine  # noqa: F401
         import great_expectations
 
-        from expectations import geometries, identifiers, rows, texts  # noqa: F401
+        from expectations import divisions, geometries, identifiers, relations, rows, texts  # noqa: F401
 
     atexit.register(_let_go_of_duckdb)
     return great_expectations
@@ -147,6 +166,49 @@ def _context() -> Any:
     context = library.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
+
+
+def data_docs_site(folder: Path) -> tuple[Any, Any]:
+    """Return the library's store of results in `folder/results`, and its site builder for `folder`."""
+    context = _context()
+    from great_expectations.render.renderer.site_builder import SiteBuilder
+
+    backend = {"class_name": "TupleFilesystemStoreBackend", "suppress_store_backend_id": True}
+    name = f"results {folder}"
+    store = context.add_store(
+        name,
+        {"class_name": "ValidationResultsStore", "store_backend": {**backend, "base_directory": f"{folder}/results"}},
+    )
+    view = {"module_name": "hub.gx_view"}
+    builder = SiteBuilder(
+        context,
+        store_backend={**backend, "base_directory": str(folder)},
+        site_name="数据质量 Data Docs",
+        show_how_to_buttons=False,
+        site_index_builder={"class_name": "DefaultSiteIndexBuilder", "view": {**view, "class_name": "IndexView"}},
+        site_section_builders={
+            "validations": {"source_store_name": name, "view": {**view, "class_name": "PageView"}},
+            "expectations": "None",
+            "profiling": "None",
+        },
+    )
+    return store, builder
+
+
+def argument_faults(kind: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with an expectation as YAML names it, without evaluating it: its type, its arguments."""
+    _library()
+    from great_expectations.compatibility.pydantic import ValidationError
+    from great_expectations.exceptions.exceptions import ExpectationNotFoundError
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    try:
+        get_expectation_impl(kind)(**arguments)
+    except ExpectationNotFoundError:
+        return [f"type {kind!r} is unknown; see expectations/*.py and the gallery of Great Expectations"]
+    except ValidationError as error:
+        return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+    return []
 
 
 def _let_go_of_duckdb() -> None:

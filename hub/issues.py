@@ -1,4 +1,4 @@
-"""Issues for the department that can mend them: every repaired, set-aside or refused cell, in its own column names."""
+"""Issues for the department that can mend them, in its own column names: the rows to correct, or every cell."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 
+from hub.base_issues import base_issue_rows
 from hub.context import Hub
 from hub.contracts import SourceContract
+from hub.correction_forms import FORMATS, write_form
 from hub.engine import Engine
 from hub.errors import StopError
 from hub.exchange.readable import csv_bytes
-from hub.exchange.workbook import write_workbook
 from hub.ledger import Batch
+from hub.quarantine import Quarantine
 from hub.reasons import Outcome, Reason
 from hub.store import write_atomically
+from hub.suites import HUB
 
 __all__ = ["OUTCOMES", "export_issues"]
 
@@ -28,8 +31,11 @@ OUTCOMES = {
     Outcome.QUARANTINED: "整行暂存",
     Outcome.DUPLICATE: "重复行",
     Outcome.WARNED: "提示，已入库",
+    Outcome.HELD: "整批暂缓使用",
 }
 """Outcome -> what a department reads."""
+
+_LISTS = (".csv", ".jsonl")
 
 _REASONS = {str(reason): reason for reason in Reason}
 
@@ -52,35 +58,64 @@ _SCHEMA = pa.schema(
 
 
 def export_issues(hub: Hub, system: str | None, path: Path, actor: str) -> int:
-    """Write every issue of a department (or of all) into a file readable by its owner alone; return the rows.
+    """Write a department's issues into a file readable by its owner alone; return the rows.
 
-    The row number counts the rows of the delivery as it came, from 1; columns bear the department's own names.
+    `.xlsx` and `.json` are the form it corrects and sends back: the rows that wait, whole, as they came
+    (`hub.correction_forms`). `.csv` and `.jsonl` list every cell that was repaired, set aside or refused, of one
+    department or of all; the row number counts the rows of the delivery as it came, from 1. Rows of base tables follow,
+    by hub key, that the department must act on since they came together with others.
 
     Raises:
-        StopError: The file's suffix is not .xlsx, .csv or .jsonl.
+        StopError: The file's suffix is none of these; or a form is asked for without naming the department, for it may
+            hold no other's rows.
     """
-    if path.suffix not in (".xlsx", ".csv", ".jsonl"):
-        raise StopError("hub issues --export", path.suffix or "no suffix", ".xlsx, .csv, .jsonl", "name the file so")
-    contracts = hub.contracts.of_system(system) if system else tuple(hub.contracts.sources.values())
-    with hub.engine() as engine:
-        batches = list(_all(hub, engine, contracts))
-    rows = sum(int(batch.num_rows) for batch in batches)
+    if path.suffix not in (*_LISTS, *FORMATS):
+        allowed = ", ".join((*FORMATS, *_LISTS))
+        raise StopError("hub issues --export", path.suffix or "no suffix", allowed, "name the file so")
+    if path.suffix in FORMATS and system is None:
+        raise StopError(
+            "hub issues --export", "no department is named", ", ".join(hub.contracts.systems), "name it by --system"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".xlsx":
-        write_workbook(iter(batches), _SCHEMA, "问题数据清单", "问题数据清单 · 请核对原值后在源系统中改正", path)
-    elif path.suffix == ".csv":
-        write_atomically(path, csv_bytes(batches, _SCHEMA))
-    else:
-        lines = (json.dumps(row, ensure_ascii=False) for batch in batches for row in batch.to_pylist())
-        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+    # Closed to others before the first row is in it.
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    rows = _export_form(hub, system, path) if system and path.suffix in FORMATS else _export_list(hub, system, path)
     path.chmod(0o600)
     hub.ledger.audit("issues_exported", actor, {"system": system or "all", "rows": rows, "format": path.suffix})
     return rows
 
 
+def _export_form(hub: Hub, system: str, path: Path) -> int:
+    titles = {name: department.title for name, department in hub.contracts.systems.items()} | {HUB: "数据中枢"}
+
+    def parts() -> Iterator[tuple[SourceContract, Iterator[pa.RecordBatch]]]:
+        for contract in hub.contracts.of_system(system):
+            with hub.engine() as engine:
+                waiting = Quarantine(hub, engine, contract).rows()
+                if waiting is not None:
+                    yield contract, iter(engine.batches(waiting))
+
+    return write_form(path, system, parts(), titles)
+
+
+def _export_list(hub: Hub, system: str | None, path: Path) -> int:
+    contracts = hub.contracts.of_system(system) if system else tuple(hub.contracts.sources.values())
+    with hub.engine() as engine:
+        batches = [*_all(hub, engine, contracts), *_of_base(hub, system)]
+    if path.suffix == ".csv":
+        write_atomically(path, csv_bytes(batches, _SCHEMA))
+    else:
+        lines = (json.dumps(row, ensure_ascii=False) for batch in batches for row in batch.to_pylist())
+        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+    return sum(int(batch.num_rows) for batch in batches)
+
+
 def _all(hub: Hub, engine: Engine, contracts: tuple[SourceContract, ...]) -> Iterator[pa.RecordBatch]:
     for contract in contracts:
-        for batch in hub.ledger.batches(contract.tail, state="checked"):
+        known = hub.ledger.batches(contract.tail)
+        # Tombstones hold no row of the department's; a held batch is just what it must look into.
+        for batch in [one for one in known if one.state in ("checked", "held") and one.mode != "tombstones"]:
             yield from _of_batch(hub, engine, contract, batch)
 
 
@@ -97,6 +132,26 @@ def _of_batch(hub: Hub, engine: Engine, contract: SourceContract, batch: Batch) 
     table = engine.keep("issues", found).order_by(["_row", "column", "rule"]).to_pyarrow()
     for chunk in table.to_batches(max_chunksize=65_536):
         yield _told(contract, batch, chunk)
+
+
+def _of_base(hub: Hub, system: str | None) -> Iterator[pa.RecordBatch]:
+    """Rows of base tables that fail a rule; the key stands where a delivery's name does."""
+    lines = []
+    for base, row in base_issue_rows(hub, system):
+        titles = [base.by_name[name].title for name in row["column"].split(", ") if name in base.by_name]
+        is_warning = row["severity"] != "critical"
+        told = {
+            "数据集": base.title,
+            "来源": " ".join(str(row[key]) for key in base.keys),
+            "源字段": row["column"],
+            "字段名称": "、".join(titles),
+            "问题代码": row["rule_id"],
+            "问题说明": row["title"],
+            "处理结果": OUTCOMES[Outcome.WARNED if is_warning else Outcome.HELD],
+            "建议": f"用 hub show {base.name} 查看各部门所报，在源系统中改正",
+        }
+        lines.append({name: told.get(name) for name in _SCHEMA.names})
+    yield from pa.Table.from_pylist(lines, _SCHEMA).to_batches(max_chunksize=65_536)
 
 
 def _row_lines(

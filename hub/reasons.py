@@ -11,7 +11,7 @@ __all__ = ["Outcome", "Reason"]
 
 
 class Outcome(StrEnum):
-    """What became of a cell, or of a row, that has an issue."""
+    """What became of a cell, a row or a batch that has an issue."""
 
     REPAIRED = "repaired"
     """The value was mended; the original is kept in the issue."""
@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     """The row fails a rule that is not critical; it goes on and is counted."""
     DUPLICATE = "duplicate"
     """The row says what another row says already; that one stands for it."""
+    HELD = "held"
+    """The batch is so unlike those before it, or so faulty, that a person must release it."""
 
 
 class Reason(StrEnum):
@@ -61,13 +63,14 @@ class Reason(StrEnum):
     CODE_FROM_LABEL = "code_from_label", "填写的是名称或简写，已转为标准代码", "按代码表填写代码"
     CODE_UNKNOWN = "code_unknown", "代码不在代码表中", "按代码表改正；如为新代码请先登记"
     DIVISION_PADDED = "division_padded", "区划代码不足12位，已在右侧补0", "填写12位统计用区划代码"
+    DIVISION_ALIAS = "division_alias", "填写的是其他编码体系的代码，已换成12位统计用区划代码", "填写12位统计用区划代码"
     DIVISION_UNKNOWN = "division_unknown", "区划代码不在区划代码表中", "改为现行有效的12位区划代码"
     CREDIT_CODE_FORMAT = "credit_code_format", "统一社会信用代码不合18位格式", "核对证照，用18位半角大写填写"
     CREDIT_CODE_CHECK = "credit_code_check", "统一社会信用代码校验码不符", "核对证照后改正"
     PHONE_CLEANED = "phone_cleaned", "电话号码中的空格、短横或国际区号已去除", "只填11位手机号或带区号的固定电话"
     PHONE_FORMAT = "phone_format", "电话号码不是11位手机号或带区号的固定电话", "核对后改正电话号码"
     NUMBER_FORMAT = "number_format", "数值写法不规范", "只填阿拉伯数字，不带单位和千分位"
-    CHARACTERS_CLEANED = "characters_cleaned", "多余空格、全角或小写字符已统一", "使用半角大写字符，不加空格"
+    CHARACTERS_CLEANED = "characters_cleaned", "多余空格、控制字符、全角或小写字符已统一", "使用半角大写字符，不加空格"
     # Dates (step conform)
     DATE_FORMAT = "date_format", "日期写法不规范", "统一用YYYYMMDD或YYYY-MM-DD"
     DATE_IMPOSSIBLE = "date_impossible", "日期不存在或超出合理范围", "核对后改正日期"
@@ -87,6 +90,7 @@ class Reason(StrEnum):
     # Deliveries (step pull)
     DELIVERY_UNUSABLE = "delivery_unusable", "本次交付不可用", "按约定重新交付"
     DELIVERY_EMPTY = "delivery_empty", "完整名册中没有数据", "确认是否确实为空，否则重新交付"
+    DELETIONS_BRAKED = "deletions_braked", "一次消失的记录过多", "核实是否确已删除；属实时请告知确认"
     DROP_INCOMPLETE = "drop_incomplete", "缺少完成标记，文件可能未传完", "补传完成标记或重新交付"
     DIGEST_MISMATCH = "digest_mismatch", "文件摘要不符", "重新传送完整文件"
     MANIFEST_COUNT = "manifest_count", "行数与清单不符", "核对清单后重新交付"
@@ -94,3 +98,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable", "文件无法读取", "检查文件格式后重新交付"
     SCHEMA_DRIFT = "schema_drift", "缺少约定的列", "恢复该列，或先商定变更再交付"
     CRS_MISMATCH = "crs_mismatch", "坐标系与约定不符", "按约定坐标系重新导出"
+    # Batches (step check)
+    VOLUME_SHARE = "volume_share", "暂存的行占比过高", "核对本次交付，修正后重新交付，或确认无误"
+    VOLUME_COUNT = "volume_count", "暂存的行数过多", "核对本次交付，修正后重新交付，或确认无误"
+    VOLUME_TREND = "volume_trend", "行数与近几次相差过大", "核对本次交付是否完整，或确认无误"

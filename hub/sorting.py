@@ -2,6 +2,9 @@
 
 They read the tables `rows` and `issues` (what conform left), `failures` (what the suite found), `earlier` (accepted
 rows of the dataset's earlier batches, with `_batch`) and `batch` (its `id`), then each other in the order of `Sorting`.
+
+Rows that a department has corrected are sorted by themselves, so `earlier` is then the dataset as it stands without the
+rows they stand for: a key that names somebody else there is a conflict as much as one within a batch.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ class Sorting:
         bad: A line for each refused cell and each critical rule a row fails.
         losers: Rows whose key a newer row has, and whether that row `agrees` on who or what it is.
         repeated: Rows that say what the newest accepted row of their key said already.
+        usurping: Corrected rows whose key is somebody else's in the dataset as it stands; none in a delivery.
         lines: All lines of quarantined rows.
         quarantine: The same with the row's key, as it is written.
         warnings: Lines of rows that fail a rule that is not critical.
@@ -48,6 +52,7 @@ class Sorting:
     bad: str
     losers: str
     repeated: str
+    usurping: str
     lines: str
     quarantine: str
     warnings: str
@@ -56,14 +61,14 @@ class Sorting:
     counts: str
 
 
-_compiled: dict[tuple[str, str], Sorting] = {}
+_compiled: dict[tuple[str, str, bool], Sorting] = {}
 
 
-def sorting_of(contracts: Contracts, tail: str) -> Sorting:
-    """Return how the rows of a dataset are sorted."""
-    key = (contracts.digest, tail)
+def sorting_of(contracts: Contracts, tail: str, *, corrected: bool = False) -> Sorting:
+    """Return how the rows of a dataset are sorted, those of a delivery or those that its department has corrected."""
+    key = (contracts.digest, tail, corrected)
     if key not in _compiled:
-        expressions = _Expressions(contracts.sources[tail])
+        expressions = _Expressions(contracts.sources[tail], corrected)
         tables = (getattr(expressions, field.name) for field in fields(Sorting))
         _compiled[key] = Sorting(*(str(ibis.to_sql(table, dialect="duckdb")) for table in tables))
     return _compiled[key]
@@ -72,8 +77,9 @@ def sorting_of(contracts: Contracts, tail: str) -> Sorting:
 class _Expressions:
     """The expressions of one dataset over tables that are there when they are computed."""
 
-    def __init__(self, contract: SourceContract) -> None:
+    def __init__(self, contract: SourceContract, corrected: bool) -> None:
         self.contract = contract
+        self.corrected = corrected
         self.keys = list(contract.keys)
         row = contract.arrow_schema.append(pa.field("_row", pa.int64()))
         self.rows = ibis.table(ibis.schema(row), name="rows")
@@ -127,28 +133,46 @@ class _Expressions:
         return placed.filter(placed["_row"] != placed.kept_row).select("_row", "kept_row", "agrees")
 
     @cached_property
-    def repeated(self) -> ibis.Table:
+    def _pairs(self) -> ibis.Table:
+        """Rows beside the newest accepted row of their key, as `earlier_<column>`."""
         rows, keys = self._without("losers"), self.keys
         earlier = self.earlier.semi_join(rows, keys)
         newest = [ibis.desc(name, nulls_first=False) for name in (self.contract.order_by, "_batch", "_row") if name]
         latest = earlier.mutate(_turn=ibis.row_number().over(group_by=keys, order_by=newest))
         latest = latest.filter(latest["_turn"] == 0).rename(lambda name: f"earlier_{name}")
-        pairs = rows.inner_join(latest, [(name, f"earlier_{name}") for name in keys])
-        said = [name for name in self.contract.by_name if name not in BOOKKEEPING and name not in keys]
+        return rows.inner_join(latest, [(name, f"earlier_{name}") for name in keys])
+
+    @cached_property
+    def repeated(self) -> ibis.Table:
+        pairs = self._pairs
+        said = [name for name in self.contract.by_name if name not in BOOKKEEPING and name not in self.keys]
         same = [pairs[name].identical_to(pairs[f"earlier_{name}"]) for name in said]
         return pairs.filter(same).select("_row", kept_row="earlier__row", kept_batch="earlier__batch")
 
     @cached_property
+    def usurping(self) -> ibis.Table:
+        pairs, identity = self._pairs, self.contract.identity
+        if not self.corrected or not identity:
+            return self._held("losers").select("_row").limit(0)
+        agrees = [pairs[name].identical_to(pairs[f"earlier_{name}"]) for name in identity]
+        return pairs.filter(~ibis.and_(*agrees)).select("_row")
+
+    @cached_property
     def lines(self) -> ibis.Table:
         losers = self._held("losers")
-        conflicts = losers.filter(~losers.agrees).select(
-            "_row",
-            rule_id=ibis.literal(str(Reason.KEY_CONFLICT)),
-            column=ibis.literal(", ".join(self.keys)),
-            reason=ibis.literal(Reason.KEY_CONFLICT.meaning),
-            severity=ibis.literal("critical"),
-            clause=ibis.literal(_CLAUSE),
-            acts=ibis.literal(self.contract.department),
+        conflicts = (
+            losers.filter(~losers.agrees)
+            .select("_row")
+            .union(self._held("usurping"))
+            .select(
+                "_row",
+                rule_id=ibis.literal(str(Reason.KEY_CONFLICT)),
+                column=ibis.literal(", ".join(self.keys)),
+                reason=ibis.literal(Reason.KEY_CONFLICT.meaning),
+                severity=ibis.literal("critical"),
+                clause=ibis.literal(_CLAUSE),
+                acts=ibis.literal(self.contract.department),
+            )
         )
         return ibis.union(self._held("bad"), conflicts)
 
@@ -182,7 +206,7 @@ class _Expressions:
 
     @cached_property
     def accepted(self) -> ibis.Table:
-        return self._without("losers", "repeated").select(*self.contract.by_name, "_row")
+        return self._without("losers", "repeated", "usurping").select(*self.contract.by_name, "_row")
 
     @cached_property
     def counts(self) -> ibis.Table:

@@ -13,14 +13,14 @@ __all__ = ["status"]
 
 
 def status(hub: Hub) -> dict[str, Any]:
-    """Return release, batches, withheld deliveries, products and deliveries as one JSON-able object.
+    """Return release, batches, withheld and held deliveries, products and what was sent as one JSON-able object.
 
     Raises:
         CountsError: A checked batch does not add up.
     """
     batches = hub.ledger.batches()
     for batch in batches:
-        if batch.state == "checked" and batch.landed != batch.accepted + batch.quarantined + batch.duplicate:
+        if batch.state in ("checked", "held") and batch.landed != batch.accepted + batch.quarantined + batch.duplicate:
             raise CountsError(
                 where=batch.id,
                 came=f"{batch.landed} landed, {batch.accepted} + {batch.quarantined} + {batch.duplicate} accounted for",
@@ -36,6 +36,7 @@ def status(hub: Hub) -> dict[str, Any]:
                 "dataset": batch.tail.partition("/")[2],
                 "batch": batch.id,
                 "offer": batch.offer,
+                "mode": batch.mode,
                 "state": batch.state,
                 "landed": batch.landed,
                 "accepted": batch.accepted,
@@ -55,6 +56,17 @@ def status(hub: Hub) -> dict[str, Any]:
             }
             for batch in batches
             if batch.state == "withheld"
+        ],
+        "held": [
+            {
+                "system": batch.system,
+                "dataset": batch.tail.partition("/")[2],
+                "batch": batch.id,
+                "offer": batch.offer,
+                "reason": batch.note,
+            }
+            for batch in batches
+            if batch.state == "held"
         ],
         "products": [
             {

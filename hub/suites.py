@@ -11,8 +11,9 @@ import yaml
 from hub.contracts import Column, Contract, SourceContract
 from hub.errors import ConfigurationError
 from hub.settings import ROOT
+from hub.where import Step, at, error_line
 
-__all__ = ["HUB", "SEVERITIES", "Expectation", "load_suite", "structural", "suite_path"]
+__all__ = ["HUB", "SEVERITIES", "Expectation", "load_suite", "read_suite", "structural", "suite_path"]
 
 HUB = "hub"
 """Who must act where no department is to blame (`meta.acts` of base and product suites)."""
@@ -35,34 +36,73 @@ def load_suite(tail: str, root: Path = ROOT) -> list[Expectation]:
     """Read the YAML suite of a path tail.
 
     Raises:
-        ConfigurationError: The file is missing or an expectation lacks something; every fault is listed.
+        ConfigurationError: The file is missing or an expectation lacks something; every fault is listed by its line.
     """
-    path = suite_path(tail, root)
-    where = path.relative_to(root).as_posix()
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError([f"{where}: cannot be read ({type(error).__name__})"]) from error
-    if not isinstance(document, dict) or document.get("name") != tail:
-        raise ConfigurationError([f"{where}: its name must be its path tail, {tail}"])
-    suite: list[Expectation] = document.get("expectations") or []
-    faults = [f"{where}: expectation {i}: {fault}" for i, item in enumerate(suite, 1) for fault in _faults(item)]
+    suite, faults = read_suite(tail, root)
     if faults:
         raise ConfigurationError(faults)
     return suite
 
 
-def _faults(item: Expectation) -> Iterator[str]:
-    meta = item.get("meta") or {}
-    yield from (f"misses {key}" for key in ("type", "kwargs") if not item.get(key))
-    yield from (f"misses meta.{key}" for key in ("rule_id", "title", "clause", "acts") if not meta.get(key))
-    if item.get("severity") not in SEVERITIES:
-        yield f"severity is {item.get('severity')!r}, allowed: {', '.join(SEVERITIES)}"
-    kwargs = item.get("kwargs") or {}
+def read_suite(tail: str, root: Path = ROOT) -> tuple[list[Expectation], list[str]]:
+    """Read the YAML suite of a path tail; return its expectations and what is wrong with their form."""
+    path = suite_path(tail, root)
+    file = path.relative_to(root).as_posix()
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        return [], [f"{file}:1: cannot be read ({type(error).__name__})"]
+    except yaml.YAMLError as error:
+        return [], [f"{file}:{error_line(error, text)}: is no YAML"]
+    if not isinstance(document, dict) or document.get("name") != tail:
+        return [], [f"{at(root, file, 'name')}: its name must be its path tail, {tail}"]
+    found = document.get("expectations") or []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        return [], [f"{at(root, file, 'expectations')}: expectations must be a list of type, kwargs, severity, meta"]
+    faults = [
+        f"{at(root, file, 'expectations', place, *way)}: expectation {place + 1}: {fault}"
+        for place, one in enumerate(found)
+        for way, fault in _faults(one)
+    ]
+    faults += [
+        f"{at(root, file, 'expectations', place)}: expectation {place + 1}: rule_id {rule!r} is taken by another"
+        for place, rule in _repeated(found)
+    ]
+    return found, faults
+
+
+def _repeated(suite: list[Expectation]) -> Iterator[tuple[int, str]]:
+    seen: set[str] = set()
+    for place, one in enumerate(suite):
+        meta = one.get("meta")
+        rule = str(meta.get("rule_id", "")) if isinstance(meta, dict) else ""
+        if rule and rule in seen:
+            yield place, rule
+        seen.add(rule)
+
+
+def _faults(one: Expectation) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """The way to what is wrong in an expectation, and what it is."""
+    meta, kwargs = one.get("meta") or {}, one.get("kwargs") or {}
+    if not isinstance(meta, dict) or not isinstance(kwargs, dict):
+        yield (), "kwargs and meta must be names with values"
+        return
+    yield from (((), f"misses {key}") for key in ("type", "kwargs") if not one.get(key))
+    yield from ((("meta",), f"misses meta.{key}") for key in _FACTS if not meta.get(key))
+    if one.get("severity") not in SEVERITIES:
+        yield ("severity",), f"severity is {one.get('severity')!r}, allowed: {', '.join(SEVERITIES)}"
     if "mostly" in kwargs:
-        yield "mostly would hide the rows that fail; say by the severity what becomes of them"
+        yield ("kwargs", "mostly"), "mostly would hide the rows that fail; say by the severity what becomes of them"
     if "row_condition" in kwargs:
-        yield "row_condition is left out when the failing rows are listed; use expect_rows_to_satisfy"
+        yield (
+            ("kwargs", "row_condition"),
+            "row_condition is left out when the failing rows are listed; use expect_rows_to_satisfy",
+        )
+
+
+_FACTS = ("rule_id", "title", "clause", "acts")
+"""What `meta` must say of a rule: its name, in Chinese what it asks, where that comes from, and who must act."""
 
 
 _FORMS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
@@ -120,7 +160,10 @@ def _of_column(contract: Contract, column: Column) -> Iterator[Expectation]:
         yield rule("unique", "expect_column_values_to_be_unique", "不得重复")
     if column.codelist:
         title = f"须在代码表{column.codelist}中"
-        yield rule("codes", "expect_column_values_to_be_in_code_list", title, code_list=column.codelist)
+        # Where the contract lets unknown codes go on, they are only counted.
+        lax = isinstance(contract, SourceContract) and contract.drift["unknown_codes"] == "evolve"
+        kind = "expect_column_values_to_be_in_code_list"
+        yield rule("codes", kind, title, severe=needed or not lax, code_list=column.codelist)
     if column.pattern:
         yield rule(
             "pattern", "expect_column_values_to_match_pattern", "须合格式", severe=needed, pattern=column.pattern

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from hub.contracts import Codelist, Contract
-from hub.errors import CountsError
+from hub.failing_rows import FACTS, list_failures
 from hub.gx import Session, session
 from hub.settings import Settings
 from hub.suites import Expectation, load_suite, structural
 
 __all__ = ["Finding", "Verdict", "load_suite", "structural", "validate", "validate_each"]
 
-_FACTS = ("rule_id", "column", "severity", "title", "clause", "acts")
+_MANY_ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Finding:
     Attributes:
         column: Its columns, joined by commas.
         acts: Who must act on a failure: a department, or `hub`.
+        kwargs: What it was asked, as the suite says; nothing of any row.
         evaluated: Rows it looked at; a rule on one column leaves nulls alone.
         unexpected: Rows that fail it.
     """
 
     rule_id: str
     type: str
+    kwargs: Mapping[str, Any]
     column: str
     severity: str
     title: str
@@ -78,6 +80,7 @@ def validate(
     as_of: date,
     settings: Settings,
     key: Sequence[str] = (),
+    base: Mapping[str, Sequence[Path]] | None = None,
 ) -> Verdict:
     """Run a suite over the Parquet files of one table in DuckDB and write every failing row's key and rule.
 
@@ -91,12 +94,13 @@ def validate(
         as_of: The day ages are reckoned on.
         settings: Threads and memory of DuckDB.
         key: Columns that identify a failing row, where not the contract's.
+        base: Entity -> files of the base tables that the suite may name.
 
     Raises:
         StopError: An expectation could not be evaluated.
         CountsError: The failing rows found are not as many as the expectation counted.
     """
-    (verdict,) = _judge([(paths, failures)], contract, suite, codelists, as_of, settings, key)
+    (verdict,) = _judge([(paths, failures)], contract, suite, codelists, as_of, settings, key, base or {})
     return verdict
 
 
@@ -130,7 +134,7 @@ def validate_each(
         CountsError: The failing rows found are not as many as the expectation counted.
     """
     parts = [([path], target) for path, target in zip(paths, failures, strict=True)]
-    return _judge(parts, contract, suite, codelists, as_of, settings, key)
+    return _judge(parts, contract, suite, codelists, as_of, settings, key, {})
 
 
 def _judge(
@@ -141,6 +145,7 @@ def _judge(
     as_of: date,
     settings: Settings,
     key: Sequence[str],
+    base: Mapping[str, Sequence[Path]],
 ) -> list[Verdict]:
     """Run the suite once; give a verdict for each part: some files, and where to write their failing rows."""
     key = tuple(key) or contract.keys or tuple(column.name for column in contract.columns if column.required)
@@ -148,10 +153,13 @@ def _judge(
     lists = [
         codelists[name] for name in sorted({i["kwargs"]["code_list"] for i in suite if "code_list" in i["kwargs"]})
     ]
+    named = {i["kwargs"]["base_table"] for i in suite if "base_table" in i["kwargs"]}
     rules = sorted(suite, key=lambda item: str(item["meta"]["rule_id"]))
-    with session(contract.tail, [path for paths, _ in parts for path in paths], lists, settings) as open_session:
+    files = [path for paths, _ in parts for path in paths]
+    others = {entity: base[entity] for entity in sorted(named)}
+    with session(contract.tail, files, lists, settings, others) as open_session:
         failing = _failing(open_session, rules, parameters, key)
-        _list_failures(open_session, rules, failing, key)
+        list_failures(open_session, {str(i["meta"]["rule_id"]): _facts(i) for i in rules}, failing, key)
         return [_verdict(open_session, rules, key, paths, target) for paths, target in parts]
 
 
@@ -160,11 +168,13 @@ def _failing(
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return, by rule id, how many rows fail each expectation that does not hold, and the query that finds them.
 
-    The library takes twice the time for that longer answer, so first it only tells which ones hold. No answer carries
-    values: they would be personal data.
+    The library thinks twice as long for that longer answer, so of few rows it first only tells which ones hold; of many
+    rows a second look at them would cost more. No answer carries values: they would be personal data.
     """
-    held = open_session.run(suite, parameters, result_format="BOOLEAN_ONLY")
-    broken = [item for item in suite if not held[item["meta"]["rule_id"]].success]
+    broken = list(suite)
+    if open_session.rows < _MANY_ROWS:
+        held = open_session.run(suite, parameters, result_format="BOOLEAN_ONLY")
+        broken = [item for item in suite if not held[item["meta"]["rule_id"]].success]
     if not broken:
         return {}
     answers = open_session.run(
@@ -175,41 +185,7 @@ def _failing(
         unexpected_index_column_names=["filename", *key],
         return_unexpected_index_query=True,
     )
-    return {rule: answer.result for rule, answer in answers.items()}
-
-
-def _list_failures(
-    open_session: Session, suite: Sequence[Expectation], failing: Mapping[str, Mapping[str, Any]], key: Sequence[str]
-) -> None:
-    """Make the table `failures`, and hold the failing rows found against what each expectation counted.
-
-    The library lists no more than 20 failing rows on SQL, so each one's own query is run here to its end.
-
-    Raises:
-        CountsError: A query finds more or fewer rows than its expectation counted.
-    """
-    from duckdb import ColumnExpression, ConstantExpression
-
-    def line(rows: Any, facts: Sequence[str]) -> Any:
-        constants = (ConstantExpression(fact).alias(name) for name, fact in zip(_FACTS, facts, strict=True))
-        return rows.select(*(ColumnExpression(name) for name in ("filename", *key)), *constants)
-
-    with open_session.duckdb() as duck:
-        lines = line(duck.view("rows").limit(0), [""] * len(_FACTS))
-        for item in suite:
-            if item["meta"]["rule_id"] in failing:
-                query = str(failing[item["meta"]["rule_id"]]["unexpected_index_query"])
-                lines = lines.union(line(duck.sql(query.rstrip().removesuffix(";")), list(_facts(item).values())))
-        lines.create("failures")
-        found = dict(duck.table("failures").aggregate("rule_id, count(*)").fetchall())
-    for rule, result in failing.items():
-        if found.get(rule) != result["unexpected_count"]:
-            raise CountsError(
-                where=f"suite {open_session.tail}, rule {rule}",
-                came=f"{result['unexpected_count']} failing rows counted, {found.get(rule, 0)} found",
-                allowed="as many found as counted",
-                do="write the rule so that its rows can be listed, e.g. by expect_rows_to_satisfy",
-            )
+    return {rule: answer.result for rule, answer in answers.items() if not answer.success}
 
 
 def _verdict(
@@ -225,7 +201,7 @@ def _verdict(
         rows, *present = duck.view("rows").filter(inside).aggregate(counts).fetchall()[0]
         failures = duck.table("failures").filter(inside)
         failed = dict(failures.aggregate("rule_id, count(*)").fetchall())
-        failures.select(*(ColumnExpression(name) for name in (*key, *_FACTS))).write_parquet(
+        failures.select(*(ColumnExpression(name) for name in (*key, *FACTS))).write_parquet(
             str(target), compression="zstd"
         )
     by_column = dict(zip(columns, present, strict=True))
@@ -241,9 +217,9 @@ def _columns(item: Expectation) -> list[str]:
 
 
 def _facts(item: Expectation) -> dict[str, str]:
-    """What a failing row's line says of the rule, in the order of `_FACTS`."""
+    """What a failing row's line says of the rule, in the order of `FACTS`."""
     known = {**item["meta"], "column": ", ".join(_columns(item)), "severity": item["severity"]}
-    return {name: known[name] for name in _FACTS}
+    return {name: known[name] for name in FACTS}
 
 
 def _finding(item: Expectation, rows: int, present: Mapping[str, int], unexpected: int) -> Finding:
@@ -253,6 +229,7 @@ def _finding(item: Expectation, rows: int, present: Mapping[str, int], unexpecte
     return Finding(
         **_facts(item),
         type=item["type"],
+        kwargs=dict(item["kwargs"]),
         evaluated=present[columns[0]] if leaves_nulls else rows,
         unexpected=unexpected,
         success=not unexpected,

@@ -46,7 +46,7 @@ def _audit(hub: Hub, faults: list[str]) -> int:
 
 
 def _counts(hub: Hub, faults: list[str]) -> int:
-    batches = hub.ledger.batches(state="checked")
+    batches = [*hub.ledger.batches(state="checked"), *hub.ledger.batches(state="held")]
     for batch in batches:
         if batch.landed != batch.accepted + batch.quarantined + batch.duplicate:
             faults.append(f"{batch.id}: {batch.landed} landed is not accepted + quarantined + duplicate")

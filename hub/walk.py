@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from hub.context import Hub
+from hub.context import CHINA, Hub
 from hub.errors import RetryError, SetAsideError, StopError
 from hub.ledger import Batch
 from hub.steps.check import check_together
@@ -21,7 +23,21 @@ from hub.steps.pull import pull
 from hub.steps.release import Release, release
 from hub.store import write_atomically
 
-__all__ = ["STEPS", "Event", "Notify", "Step", "build", "build_is_due", "pull_system", "run", "send_out", "take_in"]
+__all__ = [
+    "FORWARD",
+    "STEPS",
+    "Backfill",
+    "Event",
+    "Notify",
+    "Step",
+    "build",
+    "build_is_due",
+    "pull_system",
+    "reopen",
+    "run",
+    "send_out",
+    "take_in",
+]
 
 
 @dataclass(frozen=True)
@@ -82,8 +98,33 @@ class _Watch:
         self.since = current
 
 
-def pull_system(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
+@dataclass(frozen=True)
+class Backfill:
+    """What a pull does beside going on where the last one ended.
+
+    Attributes:
+        since: Increments begin here; None: where the last pull ended.
+        accept_deletions: Believe that rows are gone, however many.
+        replay: Conform and check once more what landed since `since`, or all of it, instead of pulling.
+    """
+
+    since: datetime | None = None
+    accept_deletions: bool = False
+    replay: bool = False
+
+
+FORWARD = Backfill()
+"""The ordinary pull."""
+
+
+def pull_system(hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = FORWARD) -> list[Batch]:
     """Step 1 for every dataset of a department: one that fails does not stop the others.
+
+    Args:
+        hub: The opened hub.
+        system: The department.
+        notify: Told of every finished piece of work.
+        how: Where to begin.
 
     Raises:
         StopError, RetryError: There is no such department, or at least one dataset failed; each is named.
@@ -95,7 +136,7 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
     watch = _Watch(notify)
     for contract in contracts:
         try:
-            landed = pull(hub, contract.tail)
+            landed = _pulled(hub, contract.tail, how)
         except (StopError, RetryError) as error:
             faults.append(error)
             continue
@@ -105,6 +146,30 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
         hub.ledger.end_pull(system, "failed", "; ".join(fault.where for fault in faults))
         raise _together(system, faults)
     return batches
+
+
+def _pulled(hub: Hub, tail: str, how: Backfill) -> list[Batch]:
+    if how.replay:
+        return reopen(hub, tail, how.since)
+    return pull(hub, tail, since=how.since, accept_deletions=how.accept_deletions)
+
+
+def reopen(hub: Hub, tail: str, since: datetime | None) -> list[Batch]:
+    """Set batches back to `landed`, so that they are conformed and checked anew from their raw rows.
+
+    Args:
+        hub: The opened hub.
+        tail: The dataset.
+        since: Only batches pulled at or after this moment of China's time; None: all that are kept.
+    """
+    kept = [batch for batch in hub.ledger.batches(tail) if batch.state in ("conformed", "checked", "held")]
+    kept = [batch for batch in kept if batch.mode != "tombstones"]
+    if since is not None:
+        kept = [batch for batch in kept if batch.pulled_at >= since.replace(tzinfo=since.tzinfo or CHINA)]
+    opened = [replace(batch, state="landed") for batch in kept]
+    for batch in opened:
+        hub.ledger.save_batch(batch)
+    return opened
 
 
 def _together(system: str, faults: list[StopError | RetryError]) -> StopError | RetryError:
@@ -124,16 +189,18 @@ def take_in(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
     """Steps 2 and 3 for whatever of a department has landed and is not checked yet; then the pull is closed.
 
     Raises:
-        StopError, RetryError: At least one dataset failed; the others are taken in.
+        StopError, RetryError: At least one dataset failed; the others are taken in. Or another process is at it.
     """
     done: list[Batch] = []
     faults: list[StopError | RetryError] = []
     watch = _Watch(notify)
-    for contract in hub.contracts.of_system(system):
-        try:
-            done += _take_in_dataset(hub, contract.tail, watch)
-        except (StopError, RetryError) as error:
-            faults.append(error)
+    # Corrections that come in meanwhile wait, and so does another pull.
+    with hub.ledger.locked(f"pull {system}"):
+        for contract in hub.contracts.of_system(system):
+            try:
+                done += _take_in_dataset(hub, contract.tail, watch)
+            except (StopError, RetryError) as error:
+                faults.append(error)
     hub.ledger.end_pull(system, "failed" if faults else "done", "; ".join(fault.where for fault in faults))
     if faults:
         raise _together(system, faults)
@@ -193,13 +260,16 @@ def send_out(hub: Hub, notify: Notify = _quiet) -> None:
     watch.tell("deliver", "", sum(delivery.rows for delivery in deliver(hub)))
 
 
-def run(hub: Hub, systems: Iterable[str] | None = None, notify: Notify = _quiet) -> Release | None:
+def run(
+    hub: Hub, systems: Iterable[str] | None = None, notify: Notify = _quiet, how: Backfill = FORWARD
+) -> Release | None:
     """Walk all eight steps in this process: the same tables as by Airflow.
 
     Args:
         hub: The opened hub.
         systems: Departments to pull; none: all of them.
         notify: Told of every finished piece of work.
+        how: Where pulls begin.
 
     Raises:
         StopError, RetryError: There is no such department; or one or more of them failed, and the others were taken in
@@ -210,7 +280,7 @@ def run(hub: Hub, systems: Iterable[str] | None = None, notify: Notify = _quiet)
         hub.contracts.of_system(name)  # a wrong name stops before anything is pulled
     faults: list[StopError | RetryError] = []
     for name in names:
-        for part in (pull_system, take_in):
+        for part in (partial(pull_system, how=how), take_in):
             try:
                 part(hub, name, notify)
             except (StopError, RetryError) as error:

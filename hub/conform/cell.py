@@ -34,12 +34,14 @@ class Cell:
         table: Holds the working columns `<column>__<part>`: from the start `original`, and `raw` where it is typed.
         codelist: The column's code list, where it has one.
         as_of: The day ages and two-digit years are reckoned on.
+        keeps_unknown: Whether a code that is in no list goes on as it came (`drift.unknown_codes: evolve`).
     """
 
     table: ibis.Table
     column: Column
     codelist: Codelist | None
     as_of: date
+    keeps_unknown: bool = False
 
     def __getitem__(self, part: str) -> ir.Value:
         """Return one of the column's working columns."""

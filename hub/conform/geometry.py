@@ -19,6 +19,7 @@ import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
+from connectors.coordinates import Shifted, declared_crs
 from hub.contracts import SourceContract
 from hub.errors import ConfigurationError
 from hub.reasons import Reason
@@ -72,13 +73,13 @@ def place_geometries(parts: list[Path], contract: SourceContract, target: Path) 
             writer.write_batch(pa.record_batch(arrays))
 
 
-def _declared_crs(contract: SourceContract) -> CRS:
+def _declared_crs(contract: SourceContract) -> CRS | Shifted:
     declared = contract.pull.get("crs")
     try:
-        return CRS.from_user_input(declared)
+        return declared_crs(declared)
     except CRSError as error:
         raise ConfigurationError(
-            [f"{contract.tail}: its geometries need a known crs under `pull`, such as EPSG:4548; it has {declared!r}"]
+            [f"{contract.tail}: its geometries need a known crs under `pull`: EPSG:4548, GCJ-02; it has {declared!r}"]
         ) from error
 
 
@@ -88,12 +89,12 @@ def placed_schema(raw: pa.Schema, geometries: list[str]) -> pa.Schema:
     return pa.schema([*fields, *(pa.field(f"{name}__{part}", pa.string()) for name in geometries for part in _PARTS)])
 
 
-def placed(wkb: pa.Array, crs: CRS, operation: str) -> Placed:
+def placed(wkb: pa.Array, crs: CRS | Shifted, operation: str) -> Placed:
     """Read WKB, longitude or easting first, and bring it to EPSG:4490.
 
     Args:
         wkb: The geometries as they came (binary).
-        crs: The CRS their source declares.
+        crs: What their source declares; of shifted coordinates the shift is taken back.
         operation: `point` takes points alone; `geometry` takes anything that is not empty.
     """
     present = wkb.is_valid().to_numpy(zero_copy_only=False)
@@ -105,7 +106,7 @@ def placed(wkb: pa.Array, crs: CRS, operation: str) -> Placed:
         fits &= shapely.get_type_id(came) == shapely.GeometryType.POINT
     reason[present & ~fits] = str(Reason.GEOMETRY_INVALID)
     geometry = shapely.force_2d(np.where(fits, came, None))
-    if crs.is_geographic:
+    if isinstance(crs, Shifted) or crs.is_geographic:
         swapped = _inside(geometry, _LOWEST[::-1], _HIGHEST[::-1])
         geometry[swapped] = shapely.transform(geometry[swapped], lambda points: points[:, ::-1])
         reason[swapped] = str(Reason.COORDINATES_SWAPPED)
@@ -134,7 +135,10 @@ def _to_hub(crs: CRS) -> Transformer:
     return Transformer.from_crs(crs, _HUB_CRS, always_xy=True)
 
 
-def _reprojected(geometry: _Array, crs: CRS) -> _Array:
+def _reprojected(geometry: _Array, crs: CRS | Shifted) -> _Array:
+    if isinstance(crs, Shifted):
+        unshifted: _Array = shapely.transform(geometry, crs.to_true)
+        return unshifted
     transformer = _to_hub(crs)
     result: _Array = shapely.transform(
         geometry, lambda points: np.column_stack(transformer.transform(points[:, 0], points[:, 1]))

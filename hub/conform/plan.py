@@ -34,7 +34,7 @@ def plan_of(contracts: Contracts, tail: str, raw: ibis.Schema, as_of: date) -> P
     key = (contracts.digest, tail, as_of, raw)
     if key not in _compiled:
         contract = contracts.sources[tail]
-        divisions = ibis.table({"code": "string"}, name="divisions")
+        divisions = ibis.table({"key": "string", "code": "string"}, name="divisions")
         cells = read_cells(ibis.table(raw, name="raw"), divisions, contract, contracts.codelists, as_of)
         held = ibis.table(cells.schema(), name="cells")
         tables = (cells, rows_of(held, contract), issues_of(held, contract))

@@ -16,7 +16,7 @@ from hub.contracts import Codelist, Column, SourceContract
 from hub.errors import ConfigurationError
 from hub.reasons import Outcome, Reason
 
-__all__ = ["issues_of", "read_cells", "rows_of"]
+__all__ = ["OPERATION_NAMES", "issues_of", "read_cells", "rows_of"]
 
 _OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
     "text": texts.TEXT,
@@ -34,6 +34,9 @@ _OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
     "disability_certificate_id": identity.DISABILITY_CERTIFICATE_ID,
     "credit_code": identity.CREDIT_CODE,
 }
+OPERATION_NAMES = (*_OPERATIONS, "point", "geometry")
+"""What a contract's `transformLogic` may say."""
+
 _TYPED_OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
     "integer": texts.TYPED_INTEGER,
     "number": texts.TYPED_NUMBER,
@@ -66,6 +69,7 @@ def read_cells(
         ConfigurationError: The contract names an operation that does not exist.
     """
     plan = [(column, _stages(contract, column, raw)) for column in contract.columns if column.kind != "geometry"]
+    keeps_unknown = contract.drift["unknown_codes"] == "evolve"
     table = _begin(raw, contract)
     for turn in range(max(len(stages) for _, stages in plan)):
         if turn == _DIVISIONS_BEFORE:
@@ -73,7 +77,8 @@ def read_cells(
         made: dict[str, ir.Value] = {}
         for column, stages in plan:
             if turn < len(stages):
-                parts = stages[turn](Cell(table, column, codelists.get(column.codelist or ""), as_of))
+                cell = Cell(table, column, codelists.get(column.codelist or ""), as_of, keeps_unknown)
+                parts = stages[turn](cell)
                 made |= {f"{column.name}__{part}": value for part, value in parts.items()}
         table = table.mutate(**made)
     return _finish(_held_against_id(table, contract), contract)
@@ -90,12 +95,13 @@ def issues_of(cells: ibis.Table, contract: SourceContract) -> ibis.Table:
     def of_column(column: Column) -> ibis.Table:
         reason, value = cells[f"{column.name}__reason"], cells[column.name]
         shown = cells[f"{column.name}__shown"] if column.kind == "geometry" else value.cast("string")
-        lost = Outcome.REFUSED if column.required or column.key else Outcome.VALUE_SET_ASIDE
+        lost = Outcome.REFUSED if _takes_row(column, contract) else Outcome.VALUE_SET_ASIDE
+        kept = ibis.ifelse(reason == str(Reason.CODE_UNKNOWN), str(Outcome.WARNED), str(Outcome.REPAIRED))
         return cells.filter(reason.notnull()).select(
             "_row",
             column=ibis.literal(column.name),
             rule=reason,
-            outcome=ibis.ifelse(value.notnull(), str(Outcome.REPAIRED), str(lost)),
+            outcome=ibis.ifelse(value.notnull(), kept, str(lost)),
             original=cells[f"{column.name}__original"],
             value=shown,
         )
@@ -103,11 +109,18 @@ def issues_of(cells: ibis.Table, contract: SourceContract) -> ibis.Table:
     return reduce(lambda one, other: one.union(other), map(of_column, contract.columns))
 
 
+def _takes_row(column: Column, contract: SourceContract) -> bool:
+    """Whether a cell that cannot be read takes its row along: always a required one, others where `drift` says so."""
+    kind = "unknown_codes" if column.codelist or column.operation == "division_code" else "retyped"
+    discards = contract.drift[kind] == "discard_row" and (kind == "unknown_codes" or column.kind != "string")
+    return column.required or column.key or discards
+
+
 def _stages(contract: SourceContract, column: Column, raw: ibis.Table) -> tuple[Stage, ...]:
     typed = _TYPED_OPERATIONS.get(column.operation) if _is_typed(raw[column.physical_name]) else None
     stages = typed or _OPERATIONS.get(column.operation)
     if not stages:
-        allowed = ", ".join([*_OPERATIONS, "point", "geometry"])
+        allowed = ", ".join(OPERATION_NAMES)
         raise ConfigurationError(
             [f"{contract.tail}: column {column.name} names operation {column.operation!r}; allowed: {allowed}"]
         )

@@ -23,7 +23,13 @@ _SIGNS_FULL, _SIGNS_HALF = "．，－＋", ".,-+"
 
 
 def _text(cell: Cell) -> dict[str, ir.Value]:
-    return {"value": cell["clean"], "reason": ibis.null("string")}
+    # No database keeps a NUL, and no reader shows it.
+    clean = cell.text("clean")
+    has_nul = clean.re_search(r"\x{0}")
+    return {
+        "value": ibis.ifelse(has_nul, clean.re_replace(r"\x{0}", "").nullif(""), clean),
+        "reason": first_reason((has_nul, Reason.CHARACTERS_CLEANED)),
+    }
 
 
 def _name_blanks(cell: Cell) -> dict[str, ir.Value]:
@@ -86,6 +92,8 @@ def _number_stage(form: str, kind: str) -> Stage:
         ungrouped = cell.text("ungrouped")
         digits = ungrouped.re_replace(r"\.0+$", "") if kind == "int64" else ungrouped
         value = ibis.ifelse(ungrouped.re_search(form), digits, ibis.null("string")).try_cast(kind)
+        if kind == "float64":
+            value = ibis.ifelse(value.abs() < _BEYOND, value, ibis.null(kind))
         unread = cell["clean"].notnull() & value.isnull()
         return {
             "value": value,

@@ -187,7 +187,7 @@ def _next(hub: Hub) -> list[str]:
     roster = f"extract village_resident_roster --division {example_village(hub)} --output roster.xlsx"
     return [
         f"{home}{command} {roster}",
-        f"{home}{command} issues --export issues.xlsx",
+        f"{home}{command} issues --system public_security --export issues.xlsx",
         "make serve" + ("" if is_usual else f" VAR={_near(hub.lake.root.parent)}"),
     ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pyarrow import csv
 
 from hub.context import Hub
 from hub.contracts import ProductContract
+from hub.divisions import head_of, read_history
 from hub.engine import Engine
 from hub.errors import ScopeError, StopError
 from hub.exchange.grants import DIVISION_CODE, Grant
@@ -26,16 +26,50 @@ from hub.exchange.readable import product_table, readable
 from hub.exchange.versions import ProductVersion, newest_version
 from hub.exchange.workbook import write_workbook
 
-__all__ = ["FORMATS", "count_rows", "extract"]
+__all__ = ["FORMATS", "Followed", "count_rows", "extract", "follow"]
 
 _WIDE = {"address": 44, "full_address": 44, "entity_name": 36, "id_number": 22, "credit_code": 22}
 
 
+@dataclass(frozen=True)
+class Followed:
+    """What a division that was asked for stands for today.
+
+    Attributes:
+        asked: The code as it was asked for.
+        heads: The digits that the codes of its rows begin with: its own, or those of the divisions that followed it.
+        note: What became of it, in Chinese: 白下区并入秦淮区（2013-01-01起）; empty where it is still in force.
+    """
+
+    asked: str
+    heads: tuple[str, ...]
+    note: str
+
+
+def follow(hub: Hub, division: str) -> Followed:
+    """Say what a division stands for today; one that has ended stands for those that followed it.
+
+    Raises:
+        ScopeError: It is no division, or not this hub's, or was abolished without a successor.
+    """
+    own, full = hub.settings.division, division.ljust(12, "0")
+    history = read_history(hub.contracts.root)
+    ended = bool(DIVISION_CODE.fullmatch(division)) and full in history.ended(hub.as_of)
+    known = ended or (bool(DIVISION_CODE.fullmatch(division)) and full in hub.contracts.codelists["division"].titles)
+    heads = tuple(head_of(part.code) for part in history.followed(full, hub.as_of)) if known else ()
+    inside = tuple(head for head in heads if head.startswith(own) or own.startswith(head))
+    if not inside:
+        raise ScopeError(
+            "extract", f"division {division!r}", f"a division code inside {own}", "look it up in the list of divisions"
+        )
+    return Followed(division, inside, history.told(full, hub.as_of) if ended else "")
+
+
 def count_rows(hub: Hub, product: str, division: str) -> int:
-    """How many rows of a product lie in a division."""
+    """How many rows of a product lie in a division, or in those that followed it."""
     contract, version = _published(hub, product)
     with hub.engine() as engine:
-        table = _scoped(hub, engine, contract, version, division)
+        table = _scoped(hub, engine, contract, version, follow(hub, division))
         return int(table.count().to_pyarrow().as_py())
 
 
@@ -51,13 +85,16 @@ def extract(
 ) -> int:
     """Write a product's rows of a division and everything below it into a file; return how many there are.
 
+    A division that has ended gives the rows of those that followed it; the caption and the audit record say so,
+    `follow` tells it beforehand, and a grant must cover all of them.
+
     CSV and XLSX are for people (Chinese headers, titles in place of codes); Parquet, JSON lines and GeoJSON are for
     programs (the contract's names and codes).
 
     Args:
         hub: The opened hub.
         product: Name of a published product.
-        division: A division's code, from the province's 2 digits to a village's 12.
+        division: A division's code, in force or ended, from the province's 2 digits to a village's 12.
         format: One of `FORMATS`.
         output: The file; it appears whole or not at all.
         actor: Who reads, for the audit record.
@@ -71,14 +108,15 @@ def extract(
     if format not in FORMATS:
         raise StopError("extract", f"format {format!r}", ", ".join(FORMATS), "choose one of these")
     contract, version = _published(hub, product)
-    if grant is not None and not grant.covers(product, division):
+    if grant is not None and not _covered(hub, grant, product, division):
         hub.ledger.audit("extract_refused", actor, {"product": product, "division": division, "grant": grant.id})
         raise ScopeError(
             "extract", "a product or division outside the grant", "what the grant names", "ask for a grant"
         )
+    asked = follow(hub, division)
     with hub.engine() as engine, tempfile.TemporaryDirectory(dir=_folder(output)) as scratch:
-        table = _scoped(hub, engine, contract, version, division)
-        job = _Job(hub, engine, contract, version, division, table, Path(scratch) / output.name)
+        table = _scoped(hub, engine, contract, version, asked)
+        job = _Job(hub, engine, contract, version, asked, table, Path(scratch) / output.name)
         rows = FORMATS[format](job)
         digest = hashlib.sha256(job.path.read_bytes()).hexdigest()
         job.path.chmod(0o600)
@@ -94,9 +132,19 @@ def extract(
         "file_sha256": digest,
         "purpose": purpose or (grant.purpose if grant else ""),
         "grant": grant.id if grant else None,
+        **({"followed": list(asked.heads)} if asked.note else {}),
     }
     hub.ledger.audit("extract", actor, details)
     return rows
+
+
+def _covered(hub: Hub, grant: Grant, product: str, division: str) -> bool:
+    """Whether a grant covers a product's rows of a division, and of all that followed it if it has ended."""
+    try:
+        heads = follow(hub, division).heads
+    except ScopeError:
+        return False
+    return all(grant.covers(product, head) for head in heads)
 
 
 @dataclass(frozen=True)
@@ -105,7 +153,7 @@ class _Job:
     engine: Engine
     product: ProductContract
     version: ProductVersion
-    division: str
+    asked: Followed
     table: ibis.Table
     path: Path
 
@@ -116,10 +164,12 @@ class _Job:
         return self.engine.batches(self.table)
 
     def caption(self) -> str:
-        name = self.hub.contracts.codelists["division"].titles.get(self.division.ljust(12, "0"), self.division)
+        titles = self.hub.contracts.codelists["division"].titles
+        name = "、".join(titles.get(head.ljust(12, "0"), head) for head in self.asked.heads)
+        note = f" · {self.asked.note}" if self.asked.note else ""
         use = self.product.sharing["condition"]
         day, number = self.version.as_of_date, self.version.release_number
-        return f"{name} {self.product.title} · 数据日期 {day} · 第{number}期 · {use}"
+        return f"{name} {self.product.title} · 数据日期 {day} · 第{number}期 · {use}{note}"
 
 
 def _folder(output: Path) -> Path:
@@ -137,17 +187,12 @@ def _published(hub: Hub, product: str) -> tuple[ProductContract, ProductVersion]
     return contract, version
 
 
-def _scoped(hub: Hub, engine: Engine, contract: ProductContract, version: ProductVersion, division: str) -> ibis.Table:
-    own = hub.settings.division
-    full = division.ljust(12, "0")
-    known = bool(DIVISION_CODE.fullmatch(division)) and full in hub.contracts.codelists["division"].titles
-    head = re.sub(r"^(\d{2}|\d{4}|\d{6}|\d{9})0+$", r"\1", division) if known else division
-    if not known or not (head.startswith(own) or own.startswith(head)):
-        raise ScopeError(
-            "extract", f"division {division!r}", f"a division code inside {own}", "look it up in the list of divisions"
-        )
+def _scoped(
+    hub: Hub, engine: Engine, contract: ProductContract, version: ProductVersion, asked: Followed
+) -> ibis.Table:
     table = product_table(engine, hub.lake, contract, version.version)
-    inside = table.filter(table[contract.scope_column].startswith(head))
+    scope = table[contract.scope_column]
+    inside = table.filter(ibis.or_(*(scope.startswith(head) for head in asked.heads)))
     return inside.order_by([column.name for column in contract.columns])
 
 

@@ -36,10 +36,12 @@ class Batch:
         id: `<department>.<dataset>.<number>`; also the name of its folders in the lake.
         tail: `<department>/<dataset>`.
         offer: What the source called it: a file's name, a slice of a table.
-        mode: `snapshot` or `increment`.
-        state: pulling → landed → conformed → checked; or `withheld`: a delivery set aside whole.
+        mode: `snapshot`, `increment`, `tombstones` (keys that are gone) or `correction` (rows the department mended).
+        state: pulling → landed → conformed → checked; or `withheld`: a delivery set aside whole; or `held`: checked,
+            but so unlike the pulls before that a person must release it.
         content_hash: SHA-256 of what came, so that the same delivery twice is one batch.
         mark: Where the next pull goes on.
+        columns: Every column the delivery had -> its type there, where the source says.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Batch:
     duplicate: int = 0
     mark: dict[str, Any] | None = None
     note: str = ""
+    columns: dict[str, str] | None = None
 
     @property
     def system(self) -> str:
@@ -280,6 +283,7 @@ def _batch(row: BatchRow) -> Batch:
         mark=row.mark,
         pulled_at=row.pulled_at,
         note=row.note,
+        columns=row.columns,
     )
 
 

@@ -12,10 +12,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 __all__ = [
     "AuditRow",
     "BatchRow",
+    "ChunkRow",
     "DeliveryRow",
     "GrantRow",
     "IssueRow",
+    "KeyAliasRow",
     "LedgerBase",
+    "LinkDecisionRow",
+    "LinkEventRow",
+    "LinkReviewRow",
+    "NoticeRow",
     "ProductRow",
     "PullRow",
     "ReleaseRow",
@@ -72,6 +78,34 @@ class BatchRow(LedgerBase):
     mark: Mapped[dict[str, Any] | None]
     pulled_at: Mapped[datetime]
     note: Mapped[str] = mapped_column(default="")
+    columns: Mapped[dict[str, Any] | None]
+
+
+class ChunkRow(LedgerBase):
+    """One part of a batch that is being pulled; what is done is not read again after a kill."""
+
+    __tablename__ = "chunk"
+    batch_id: Mapped[str] = mapped_column(ForeignKey("ledger.batch.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    spec: Mapped[dict[str, Any]]
+    note: Mapped[dict[str, Any] | None]
+    rows: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str | None]
+
+
+class NoticeRow(LedgerBase):
+    """A numbered notice to the owner of a dataset: its columns or codes are no longer those that were agreed."""
+
+    __tablename__ = "notice"
+    number: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    tail: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[str]
+    batch_id: Mapped[str]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
 
 
 class IssueRow(LedgerBase):
@@ -157,3 +191,56 @@ class AuditRow(LedgerBase):
     details: Mapped[dict[str, Any]]
     previous_hash: Mapped[str]
     hash: Mapped[str]
+
+
+class KeyAliasRow(LedgerBase):
+    """A hub key that stands for another one, since whoever bears it was known under that before."""
+
+    __tablename__ = "key_alias"
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    alias_key: Mapped[str] = mapped_column(primary_key=True)
+    hub_key: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str]
+    given_at: Mapped[datetime]
+
+
+class LinkEventRow(LedgerBase):
+    """Two hub keys became one, or one became two: news for everybody who keeps our keys."""
+
+    __tablename__ = "link_event"
+    number: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    entity: Mapped[str]
+    kind: Mapped[str]
+    from_key: Mapped[str]
+    to_key: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class LinkReviewRow(LedgerBase):
+    """A pair that the model leaves to people: the keys of both sides; what they say stays in the lake."""
+
+    __tablename__ = "link_review"
+    number: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    entity: Mapped[str]
+    left_key: Mapped[str] = mapped_column(index=True)
+    right_key: Mapped[str] = mapped_column(index=True)
+    probability: Mapped[float | None]
+    why: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    verdict: Mapped[str | None]
+    opened_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+
+class LinkDecisionRow(LedgerBase):
+    """What one person says of a pair, and why; two different people must say the same."""
+
+    __tablename__ = "link_decision"
+    review_number: Mapped[int] = mapped_column(
+        ForeignKey("ledger.link_review.number", ondelete="CASCADE"), primary_key=True
+    )
+    actor: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]

@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.context import Hub
 from hub.errors import RetryError, ScopeError
-from hub.portal import downloads, pages, session
+from hub.portal import downloads, pages, person, quality, review, session
 from hub.portal.atlas import Atlas
 from hub.portal.frame import FOLDER, Portal, render
 from hub.portal.throttle import Throttle
+from hub.scorecard_page import STYLE_SOURCE
 
 __all__ = ["create_app"]
 
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 _OWN_PAGE = (400, 403, 404, 405, 500, 503)
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
+        f"default-src 'none'; style-src 'self' {STYLE_SOURCE}; script-src 'self'; img-src 'self'; form-action 'self'; "
         "frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -43,7 +44,9 @@ def create_app(hub: Hub) -> FastAPI:
     """Make the portal over an opened hub.
 
     Routes: `/` (sign in), `/signout`, `/village/{code}`, `/village/{code}/{product}.xlsx|csv`, `/division/{code}`,
-    `/api/v1/village/{code}`, `/api/v1/openapi.json`, `/healthz`, `/static/…`.
+    `/people/{code}`, `/people/{code}/{key}`, `/links`, `/quality`,
+    `/quality/scorecard/{system}/{month}`, `/quality/docs/…`, `/api/v1/village/{code}`,
+    `/api/v1/openapi.json`, `/healthz`, `/static/…`.
 
     Args:
         hub: Stays open as long as the application is served.
@@ -56,7 +59,7 @@ def create_app(hub: Hub) -> FastAPI:
         redoc_url=None,
     )
     app.state.portal = Portal(hub, Atlas(hub), Throttle())
-    for module in (session, pages, downloads):
+    for module in (session, pages, downloads, person, quality, review):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     _add_middleware(app, hub)

@@ -14,11 +14,12 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
 from hub.context import Hub
+from hub.exchange.grants import Grant
 from hub.portal.atlas import Atlas
 from hub.portal.throttle import Throttle
 from hub.portal.words import LANGUAGES, Language, day, moment, name_of, number, say, short_name
 
-__all__ = ["FOLDER", "Portal", "ThePortal", "language_of", "render", "templates"]
+__all__ = ["FOLDER", "Portal", "ThePortal", "language_of", "render", "sees_quality", "templates"]
 
 FOLDER = Path(__file__).parent
 
@@ -71,6 +72,11 @@ def language_of(request: Request) -> Language:
     return next((language for language in LANGUAGES if language == kept), LANGUAGES[0])
 
 
+def sees_quality(portal: Portal, grant: Grant | None) -> bool:
+    """Whether a grant covers the whole hub, and with it every department's figures."""
+    return grant is not None and portal.hub.settings.division.startswith(grant.division_code)
+
+
 def render(request: Request, name: str, status_code: int = 200, **context: Any) -> HTMLResponse:
     """Render a template with what all of them use: words, dates, the grant and the footer's notice."""
     language = language_of(request)
@@ -85,5 +91,6 @@ def render(request: Request, name: str, status_code: int = 200, **context: Any) 
         "name_of": partial(name_of, language),
         "notice": _portal(request).hub.settings.lookup("HUB_NOTICE") or "",
         "csrf_token": request.session.get("csrf", ""),
+        "sees_quality": sees_quality(_portal(request), context.get("grant")),
     }
     return templates().TemplateResponse(request, name, {**shared, **context}, status_code=status_code)

@@ -19,7 +19,7 @@ from hub.exchange.grants import Grant, grant_in_force, sign_in
 from hub.portal.access import home_of
 from hub.portal.frame import Portal, ThePortal, render
 
-__all__ = ["SESSION_SECONDS", "ApiGrant", "SignedIn", "SignedOutError", "router"]
+__all__ = ["SESSION_SECONDS", "ApiGrant", "SignedIn", "SignedOutError", "check_csrf", "router"]
 
 SESSION_SECONDS = 8 * 60 * 60
 """One working day; then everybody signs in again, however busy."""
@@ -115,7 +115,7 @@ def submit_sign_in(
     code: Annotated[str, Form(max_length=60)] = "",
 ) -> Response:
     """Sign an operator in; what was wrong is never said."""
-    _check_csrf(request, csrf_token)
+    check_csrf(request, csrf_token)
     operator = operator.strip()
     try:
         grant = _try(request, portal, operator, code)
@@ -133,7 +133,7 @@ def submit_sign_in(
 @router.post("/signout")
 def sign_out(request: Request, csrf_token: Annotated[str, Form(max_length=100)] = "") -> Response:
     """End the session."""
-    _check_csrf(request, csrf_token)
+    check_csrf(request, csrf_token)
     _forget(request)
     request.session["message"] = "signed_out"
     return RedirectResponse("/", 303)
@@ -168,7 +168,12 @@ def _form(
     return render(request, "signin.html", status, message=message, operator=operator, seconds=seconds)
 
 
-def _check_csrf(request: Request, token: str) -> None:
+def check_csrf(request: Request, token: str) -> None:
+    """Let a posted form pass if it bears the token its session was given.
+
+    Raises:
+        HTTPException: 403, the page was of another session or too old.
+    """
     kept = request.session.get("csrf", "")
     if not kept or not hmac.compare_digest(kept.encode(), token.encode()):
         raise HTTPException(403)

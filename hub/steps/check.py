@@ -16,9 +16,11 @@ from hub.contracts import SourceContract
 from hub.engine import Engine
 from hub.errors import CountsError
 from hub.ledger import Batch
+from hub.present import CORRECTION, REPLACES, of_batches, present_batches, without_replaced
 from hub.sorting import sorting_of
 from hub.store import replacing
 from hub.validation import Verdict, load_suite, structural, validate_each
+from hub.volume import gated
 
 __all__ = ["check", "check_together"]
 
@@ -40,7 +42,7 @@ def check_together(hub: Hub, batches: Sequence[Batch]) -> list[Batch]:
         batches: Conformed batches of one dataset, the oldest first.
 
     Returns:
-        The batches in state `checked`, saved.
+        The batches, saved, in state `checked`; in state `held` where `hub.volume` does not let one pass.
 
     Raises:
         CountsError: A row would be lost or counted twice; nothing is written of that batch and of later ones.
@@ -74,7 +76,8 @@ def _sort(hub: Hub, batch: Batch, verdict: Verdict) -> Batch:
         sorter = _Sorter(hub, engine, hub.contracts.sources[batch.tail], batch, verdict)
         done, counts = sorter.write(folder)
         (folder / "verdict.json").write_text(_summary(done, verdict), encoding="utf-8")
-    hub.ledger.record_issues(done, "check", counts)
+    done, excesses = gated(hub, done)
+    hub.ledger.record_issues(done, "check", [*counts, *excesses])
     hub.ledger.save_batch(done)
     return done
 
@@ -102,8 +105,8 @@ class _Sorter:
             CountsError: landed is not accepted + quarantined + duplicate.
         """
         self._lay_out()
-        sorting = sorting_of(self.hub.contracts, self.batch.tail)
-        for name in ("bad", "losers", "repeated", "lines"):
+        sorting = sorting_of(self.hub.contracts, self.batch.tail, corrected=self.batch.mode == CORRECTION)
+        for name in ("bad", "losers", "repeated", "usurping", "lines"):
             self.engine.con.raw_sql(f'CREATE TABLE "{name}" AS {getattr(sorting, name)}')
         written = {
             name: self.engine.write(self.engine.define(name, getattr(sorting, name)), folder / f"{name}.parquet")
@@ -134,18 +137,26 @@ class _Sorter:
         self.engine.define("batch", f"SELECT '{self.batch.id}' AS id")
 
     def _earlier(self, rows: ibis.Table) -> ibis.Table:
-        """Accepted rows of the dataset's earlier batches, where it comes in increments."""
-        known = self.hub.ledger.batches(self.batch.tail, state="checked") if self.contract.mode == "increment" else []
-        older = [batch.id for batch in known if batch.id < self.batch.id and batch.accepted]
-        if not older:
+        """Accepted rows of earlier batches, where the dataset comes in increments or the batch is a correction."""
+        older = self._older()
+        files = [self.hub.lake.checked(one.tail, one.id) / "accepted.parquet" for one in older if one.accepted]
+        if not files:
             return rows.limit(0).mutate(_batch=ibis.literal(""))
-        files = [str(self.hub.lake.checked(self.batch.tail, name) / "accepted.parquet") for name in older]
-        found = self.engine.con.read_parquet(files, union_by_name=True, filename=True)
+        found = of_batches(self.engine, files)
+        if self.batch.mode == CORRECTION:
+            found = without_replaced(self.hub, self.engine, found, older)
+            mine = self.engine.read(self.hub.lake.raw(self.batch.tail, self.batch.id) / REPLACES)
+            found = found.anti_join(mine, [found["_batch"] == mine.batch, found["_row"] == mine.row])
         # A column that the contract has gained since is null in what was accepted before.
         columns = {
             name: found[name] if name in found.columns else ibis.null(kind) for name, kind in rows.schema().items()
         }
-        return found.select(**columns, _batch=found.filename.split("/")[-2])
+        return found.select(**columns, _batch="_batch")
+
+    def _older(self) -> list[Batch]:
+        if self.contract.mode != "increment" and self.batch.mode != CORRECTION:
+            return []
+        return present_batches(self.hub, self.contract, before=self.batch.id)
 
     def _fetch(self, query: str) -> list[Any]:
         return list(self.engine.con.raw_sql(query).fetchall())

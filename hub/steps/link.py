@@ -12,12 +12,19 @@ import pyarrow.parquet as pq
 
 from hub.context import Hub
 from hub.contracts import Feed, SourceContract
+from hub.deletions import DELETED
 from hub.engine import Engine
 from hub.geography import GridIndex
-from hub.keys import identified_by, key_expression
+from hub.keys import identified_by, key_expression, keys_by_group
+from hub.linking.bench import as_table
+from hub.linking.resolve import Resolved, resolve
+from hub.present import of_batches, present_batches, without_replaced
 from hub.store import replacing
 
 __all__ = ["feed_values", "link"]
+
+LINKED = ("person", "legal_entity")
+"""Entities whose rows are linked by likeness as well."""
 
 _PLACE = ("household_key", "address_code", "division_code", "grid_code")
 
@@ -28,15 +35,18 @@ def link(hub: Hub) -> dict[str, int]:
     A linked row has the dataset's columns, and:
         `_batch`, `_row`: where it came from; `_as_of`: when the department last touched it (null if it does not say);
         `person_key`, `household_key`, `residence_key`, `care_key`, `entity_key`: hub keys of the entities it feeds;
-        `_<entity>_reason`: the columns that decided the key; `grid_code`, and `_division_reason`: `address` where the
-        standard address tells the village, `stated` where only the department does, `attached` beside another person.
+        `_<entity>_reason`: the columns that decided the key, `likely:` and what agrees where that is what did;
+        `grid_code`, and `_division_reason`: `address` where the standard address tells the village, `address_text`
+        where its text does, `stated` where only the department does, `attached` beside another person.
+
+    Beside them lies `4-linked/linking`, see `hub.linking.resolve`.
 
     Returns:
         Rows by dataset.
     """
     linked: dict[str, int] = {}
     with hub.engine() as engine, tempfile.TemporaryDirectory() as scratch:
-        worker = _Linker(hub, engine, Path(scratch))
+        worker = _Linker(hub, engine, Path(scratch), resolve(hub, engine))
         for contract in sorted(hub.contracts.sources.values(), key=_turn):
             rows = worker.link(contract)
             if rows is not None:
@@ -70,6 +80,7 @@ class _Linker:
     hub: Hub
     engine: Engine
     scratch: Path
+    resolved: Resolved
 
     def __post_init__(self) -> None:
         self.secret = self.hub.key("hub-keys").hex()
@@ -80,15 +91,17 @@ class _Linker:
         current = self._current(contract)
         if current is None:
             return None
+        current = self.resolved.completed(contract, current)
         fed = {feed.entity for feed in contract.feeds}
         if "address" in fed:
             table = self._in_grids(contract, current)
         elif contract.attach is None:
-            table = self._at_address(current)
+            table = self._at_address(contract, current)
         else:
             table = self._attached(contract, current)
         for feed in contract.feeds:
             table = self._with_key(feed, table)
+        table = table.drop(*(name for name in ("_found", "_why") if name in table.columns))
         with replacing(self.hub.lake.linked(contract.tail)) as folder:
             rows = self.engine.write(table, folder / "rows.parquet")
         for entity in fed & set(self.feeding):
@@ -96,24 +109,21 @@ class _Linker:
         return rows
 
     def _current(self, contract: SourceContract) -> ibis.Table | None:
-        """The dataset as it stands: the last snapshot, or the newest row of each key over all increments."""
-        batches = [batch.id for batch in self.hub.ledger.batches(contract.tail, state="checked")]
+        """The dataset as it stands: the last snapshot, or the newest row of each key over all increments; as mended."""
+        batches = present_batches(self.hub, contract)
         if not batches:
             return None
-        if contract.mode == "snapshot":
-            batches = batches[-1:]
-        files = [str(self.hub.lake.checked(contract.tail, batch) / "accepted.parquet") for batch in batches]
-        table = self.engine.con.read_parquet(files, union_by_name=True, filename=True)
-        table = table.mutate(_batch=table.filename.split("/")[-2]).drop("filename")
+        files = [self.hub.lake.checked(contract.tail, batch.id) / "accepted.parquet" for batch in batches]
+        table = without_replaced(self.hub, self.engine, of_batches(self.engine, files), batches)
         as_of = table[contract.order_by] if contract.order_by else ibis.null("timestamp(6)")
         table = table.mutate(_as_of=as_of.cast("timestamp(6)"))
-        if contract.mode == "increment":
+        if contract.mode == "increment" or len(batches) > 1:
             newest = [ibis.desc("_as_of", nulls_first=False), ibis.desc("_batch"), ibis.desc("_row")]
             place = ibis.row_number().over(group_by=list(contract.keys), order_by=newest)
             table = table.mutate(_place=place).filter(lambda rows: rows["_place"] == 0).drop("_place")
         for column, value in contract.deleted_when.items():
             table = table.filter(table[column].fill_null("") != value)
-        return table
+        return table.filter(~table[DELETED].fill_null(False)).drop(DELETED) if DELETED in table.columns else table
 
     def _in_grids(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
         """Give addresses their longitude, latitude and the grid their point lies in."""
@@ -139,29 +149,34 @@ class _Linker:
         table = self.engine.read(here).left_join(self.engine.read(located), "address_code")
         return table.drop("address_code_right").mutate(_division_reason=ibis.literal("stated"))
 
-    def _at_address(self, current: ibis.Table) -> ibis.Table:
+    def _at_address(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
         """Let the standard address, where the row has a known one, tell the village and the grid."""
         if "division_code" not in current.columns:
             return current
         if "address_code" not in current.columns or not self.feeding["address"]:
             return current.mutate(_division_reason=ibis.literal("stated"))
-        places = self.engine.read(self.feeding["address"]).select(
-            _address="address_code", _division="division_code", _grid="grid_code"
-        )
+        places = self.engine.read(self.feeding["address"])
+        found = self.resolved.by_text(contract, as_table(self.feeding["address"]))
+        texts = self.engine.con.table(found) if found else None
+        places = places.select(_address="address_code", _division="division_code", _grid="grid_code")
         table = current.left_join(places, current.address_code == places["_address"])
-        known = table["_division"].notnull()
-        return table.mutate(
-            division_code=ibis.coalesce(table["_division"], table.division_code),
-            grid_code=table["_grid"],
-            _division_reason=known.ifelse(ibis.literal("address"), ibis.literal("stated")),
-        ).drop("_address", "_division", "_grid")
+        code = village = grid = ibis.null("string")
+        if texts is not None:
+            table = table.left_join(texts, [table["_batch"] == texts["_of_batch"], table["_row"] == texts["_of_row"]])
+            code, village, grid = table["_code"], table["_village"], table["_place"]
+        made = table.mutate(
+            address_code=ibis.coalesce(table.address_code, code),
+            division_code=ibis.coalesce(table["_division"], village, table.division_code),
+            grid_code=ibis.coalesce(table["_grid"], grid),
+            _division_reason=ibis.cases(
+                (table["_division"].notnull(), "address"), (village.notnull(), "address_text"), else_="stated"
+            ),
+        )
+        scratch = ("_address", "_division", "_grid", "_of_batch", "_of_row", "_code", "_village", "_place")
+        return made.drop(*(name for name in scratch if name in made.columns))
 
     def _attached(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
-        """Put rows beside the person they name: household, address and village are that person's.
-
-        A row without a number is the member of that household who has its name and birth date, if there is just one:
-        a newborn whom the police have registered since the certificate was written.
-        """
+        """Put rows beside the person they name: household, address and village are that person's."""
         if not self.feeding["residence"] or contract.attach is None:
             return current.mutate(_division_reason=ibis.literal("stated"))
         homes = self.engine.read(self.feeding["residence"])
@@ -183,34 +198,27 @@ class _Linker:
         table = current.mutate(_other=other)
         table = table.left_join(homes, table["_other"] == homes["_beside"])
         found = table["_beside"].notnull()
-        placed = table.mutate(
+        return table.mutate(
             household_key=table["_household_key"],
             address_code=table["_address_code"],
             grid_code=table["_grid_code"],
             division_code=ibis.coalesce(table["_division_code"], table.division_code),
             _division_reason=found.ifelse(ibis.literal("attached"), ibis.literal("stated")),
         ).drop("_other", "_beside", *(f"_{column}" for column in _PLACE))
-        return self._recognised(placed)
-
-    def _recognised(self, table: ibis.Table) -> ibis.Table:
-        """Give rows without a number the one of the household member they are."""
-        members = self.engine.read(self.feeding["residence"])
-        same = ["household_key", "person_name", "birth_date"]
-        if "id_number" not in table.columns or not {*same, "id_number"} <= set(members.columns):
-            return table
-        members = members.filter(members.household_key.notnull())
-        one = members.group_by(same).aggregate(_number=members.id_number.max(), _people=members.id_number.nunique())
-        one = one.filter(one["_people"] == 1).drop("_people").rename(lambda name: f"_one_{name}".replace("__", "_"))
-        joined = table.left_join(one, [table[name] == one[f"_one_{name}"] for name in same])
-        number = ibis.coalesce(joined.id_number, joined["_one_number"])
-        return joined.mutate(id_number=number).drop("_one_number", *(f"_one_{name}" for name in same))
 
     def _with_key(self, feed: Feed, table: ibis.Table) -> ibis.Table:
+        """Give rows the key of whom they are about, and the reason: a number, else likeness, else what they have."""
         base = self.hub.contracts.base[feed.entity]
         wanted = tuple(dict.fromkeys(column for group in base.identify_by for column in group))
         values = feed_values(feed, table, wanted)
         key = key_expression(base, values, self.secret)
         if key is None or base.key_column in table.columns:
             return table
+        reason = identified_by(base, values)
+        if "_found" in table.columns and feed.entity in LINKED:
+            first = next(iter(keys_by_group(base, values, self.secret).values()))
+            is_found = first.isnull() & table["_found"].startswith(base.key_prefix).fill_null(False)
+            key, reason = is_found.ifelse(table["_found"], key), is_found.ifelse(table["_why"], reason)
         extra = {"residence_kind_code": values["residence_kind_code"]} if "residence_kind_code" in values else {}
-        return table.mutate(**{base.key_column: key, f"_{feed.entity}_reason": identified_by(base, values)}, **extra)
+        keyed = table.mutate(**{base.key_column: key, f"_{feed.entity}_reason": reason}, **extra)
+        return self.resolved.bench.aliases.applied(feed.entity, keyed, base.key_column)

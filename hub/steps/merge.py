@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -10,24 +10,37 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
 
+from hub.authority import order_in_force
+from hub.claims import claims_of, rank
 from hub.context import Hub
-from hub.contracts import BaseContract, Feed
+from hub.contracts import BaseContract
+from hub.delta import delta_files
 from hub.derive import DERIVED
 from hub.engine import Engine
 from hub.errors import StopError
 from hub.gate import hold
-from hub.steps.link import feed_values
+from hub.history import FACTS_AS_OF
 
 __all__ = ["merge", "merge_inputs"]
 
+_FOR_EVER = "interval 36500 days"
+_KEPT_FOR_EVER: Mapping[str, str | None] = {
+    "delta.logRetentionDuration": _FOR_EVER,
+    "delta.deletedFileRetentionDuration": _FOR_EVER,
+}
+"""Properties of base tables: releases name their versions, so neither a checkpoint nor a vacuum may drop one."""
+
 
 def merge(hub: Hub) -> dict[str, int]:
-    """Build every base table from the linked rows and write it, with its lineage, as Delta tables.
+    """Build every base table from the linked rows and write those that changed, with their lineage, as Delta tables.
 
-    A field's value is that of the dataset its authority ranks first among those that have one; equals are ordered by
-    freshness, then by name. The lineage table of an entity has one row for each base row and dataset: the key,
-    `dataset`, `batch`, `row`, `as_of`, and `fields`, the columns that dataset won.
+    A field's value is that of the dataset its authority ranks first among those that have one, by the order in force on
+    the hub's day; equals are ordered by freshness, then by name. A base table has its contract's columns and
+    `FACTS_AS_OF`; a table whose rows are those of its newest version keeps that version. The lineage table of an entity
+    has one row for each base row and dataset: the key, `dataset`, `batch`, `row`, `as_of`, and `fields`, the columns
+    that dataset won.
 
     Returns:
         Rows by entity.
@@ -67,22 +80,13 @@ class _Builder:
     def gather(self, entity: str) -> None:
         """Make an entity's table from its claims, before what is derived from other tables."""
         base = self.hub.contracts.base[entity]
-        feeds = [
-            (source.tail, feed)
-            for source in self.hub.contracts.sources.values()
-            for feed in source.feeds
-            if feed.entity == entity and self.hub.lake.linked(source.tail).exists()
-        ]
-        claims = [self._claim(base, tail, feed) for tail, feed in feeds]
-        if base.reference:
-            claims.append(self._reference(base))
-        if not claims:
+        claims = claims_of(self.hub, self.engine, base)
+        if claims is None:
             self.engine.keep(entity, ibis.memtable(base.arrow_schema.empty_table()))
             return
-        table = ibis.union(*claims) if len(claims) > 1 else claims[0]
-        claims_table = self.engine.keep(f"{entity}__claims", table)
-        merged = self.engine.keep(f"{entity}__merged", self._merged(base, claims_table))
-        self.engine.keep(entity, merged.select(*(column.name for column in base.columns)))
+        kept = self.engine.keep(f"{entity}__claims", claims)
+        merged = self.engine.keep(f"{entity}__merged", self._merged(base, kept))
+        self.engine.keep(entity, merged.select(*base.by_name, FACTS_AS_OF))
         self._lineage(base)
         self.claimed.add(entity)
 
@@ -90,81 +94,36 @@ class _Builder:
         """Replace an entity's table by the one its rules make of it and the others."""
         tables = {name: self.engine.con.table(name) for name in self.hub.contracts.base}
         derived = function(tables, self.hub.as_of)
-        names = [column.name for column in self.hub.contracts.base[entity].columns]
-        self.engine.keep(entity, derived.select(*names))
-
-    def _claim(self, base: BaseContract, tail: str, feed: Feed) -> ibis.Table:
-        """One dataset's claims: a row for each key, the newest (or the feed's first) where several rows fill it."""
-        rows = self.engine.read(self.hub.lake.linked(tail) / "rows.parquet")
-        names = tuple(column.name for column in base.columns)
-        values = feed_values(feed, rows, names)
-        if "source_dataset" in base.by_name:
-            values["source_dataset"] = ibis.literal(tail)
-        types = ibis.schema(base.arrow_schema)
-        columns = {name: values[name].cast(types[name]) if name in values else ibis.null(types[name]) for name in names}
-        order = [
-            ibis.cases(*((rows[c] == v, i) for i, v in enumerate(vs)), else_=len(vs)) for c, vs in feed.first.items()
-        ]
-        order += [ibis.desc(rows["_as_of"], nulls_first=False), ibis.desc(rows["_batch"]), ibis.desc(rows["_row"])]
-        claim = rows.select(
-            **columns,
-            dataset=ibis.literal(tail),
-            batch=rows["_batch"],
-            row=rows["_row"],
-            as_of=rows["_as_of"].cast("timestamp(6)"),
-            _turn=ibis.row_number().over(group_by=columns[base.key_column], order_by=order),
-        )
-        return claim.filter((claim["_turn"] == 0) & claim[base.key_column].notnull()).drop("_turn")
-
-    def _reference(self, base: BaseContract) -> ibis.Table:
-        """Claims of a code list, cut to the hub's own division and what stands above it."""
-        reference = base.reference or {}
-        name = reference["codelist"]
-        rows = self.engine.con.read_csv(
-            str(self.hub.contracts.root / "schemas" / "codelists" / f"{name}.csv"), all_varchar=True
-        )
-        types = ibis.schema(base.arrow_schema)
-        mapping = reference["map"]
-        columns = {
-            column.name: (rows[mapping[column.name]] if column.name in mapping else ibis.null("string")).cast(
-                types[column.name]
-            )
-            for column in base.columns
-        }
-        own = self.hub.settings.division
-        above = [own[:length].ljust(12, "0") for length in (2, 4, 6) if length < len(own)]
-        key = columns[base.key_column]
-        return rows.select(
-            **columns,
-            dataset=ibis.literal(f"codelists/{name}"),
-            batch=ibis.null("string"),
-            row=ibis.null("int64"),
-            as_of=ibis.null("timestamp(6)"),
-        ).filter(key.startswith(own) | key.isin(above) if above else key.startswith(own))
+        if derived is tables[entity]:
+            return
+        names = list(self.hub.contracts.base[entity].by_name)
+        self.engine.keep(entity, derived.select(*names, *({FACTS_AS_OF} & {*derived.columns})))
 
     def _merged(self, base: BaseContract, claims: ibis.Table) -> ibis.Table:
         """One row a key: each field from its best claim, and beside it (`<field>__from`) the dataset that gave it."""
-        fields = [column.name for column in base.columns if column.name != base.key_column]
-        orders = {name: base.ranked(name) for name in fields}
+        fields = _claimed(base)
+        orders = {name: order_in_force(base, name, self.hub.as_of) for name in fields}
         ranks = {order: f"rank_{number}" for number, order in enumerate(dict.fromkeys(orders.values()))}
-        claims = claims.mutate(**{name: _rank(order, claims) for order, name in ranks.items()})
+        claims = claims.mutate(**{name: rank(order, claims) for order, name in ranks.items()})
         picked = {
             name: ibis.struct({"value": claims[name], "dataset": claims.dataset}).argmin(
                 claims[ranks[orders[name]]], where=claims[name].notnull()
             )
             for name in fields
         }
-        grouped = claims.group_by(base.key_column).aggregate(**picked)
+        freshest = {FACTS_AS_OF: claims.as_of.max().cast("date")}
+        counts = {name: claims[counted].nunique() for name, counted in base.counted.items()}
+        grouped = claims.group_by(base.key_column).aggregate(**picked, **freshest, **counts)
         values = {name: grouped[name]["value"] for name in fields}
         sources = {f"{name}__from": grouped[name]["dataset"] for name in fields}
-        return grouped.select(base.key_column, **values, **sources)
+        return grouped.select(base.key_column, *counts, **values, **sources, **{FACTS_AS_OF: grouped[FACTS_AS_OF]})
 
     def _lineage(self, base: BaseContract) -> None:
         claims = self.engine.con.table(f"{base.name}__claims").select(
             base.key_column, "dataset", "batch", "row", "as_of"
         )
         merged = self.engine.con.table(f"{base.name}__merged")
-        names = [column.name for column in base.columns if column.name != base.key_column]
+        names = _claimed(base)
         joined = claims.join(merged, base.key_column)
         won = ibis.array([(joined[f"{n}__from"] == joined.dataset).ifelse(n, ibis.null("string")) for n in names])
         lineage = joined.select(
@@ -188,21 +147,58 @@ class _Builder:
                 allowed="every key once",
                 do="see which feeds of this entity make the key and correct their contract",
             )
-        reader = self.engine.batches(table.order_by(base.key_column)).cast(base.arrow_schema)
-        self._write_delta(self.hub.lake.base(entity), reader)
+        types = ibis.schema(base.arrow_schema)
+        freshest = table[FACTS_AS_OF] if FACTS_AS_OF in table.columns else ibis.null("date")
+        typed = table.select(**{name: table[name].cast(types[name]) for name in types}, **{FACTS_AS_OF: freshest})
+        schema = base.arrow_schema.append(pa.field(FACTS_AS_OF, pa.date32()))
+        self._write_delta(self.hub.lake.base(entity), typed, tuple(types), schema)
         if entity in self.claimed:
             lineage = self.engine.con.table(f"{entity}__lineage")
-            self._write_delta(self.hub.lake.lineage(entity), self.engine.batches(lineage))
+            self._write_delta(self.hub.lake.lineage(entity), lineage, lineage.columns)
         return int(rows)
 
-    def _write_delta(self, path: Path, reader: pa.RecordBatchReader) -> None:
-        write_deltalake(str(path), reader, mode="overwrite", schema_mode="overwrite")
+    def _write_delta(
+        self, path: Path, table: ibis.Table, compared: Sequence[str], schema: pa.Schema | None = None
+    ) -> None:
+        """Write a table's next version, unless the newest one has the same rows in the columns compared."""
+        known = _newest(path)
+        if known is not None and self._same(table, known, compared):
+            return
+        reader = self.engine.batches(table.order_by(compared[0]))
+        write_deltalake(
+            str(path),
+            reader.cast(schema) if schema else reader,
+            mode="overwrite",
+            schema_mode="overwrite",
+            configuration=_KEPT_FOR_EVER,
+        )
         DeltaTable(str(path)).create_checkpoint()
 
+    def _same(self, table: ibis.Table, known: list[Path], compared: Sequence[str]) -> bool:
+        """Whether a table has the rows of the files, in whatever order."""
+        if not known:
+            return not self.engine.con.to_pyarrow(table.count()).as_py()
+        before = self.engine.read(known)
+        if set(before.columns) != set(table.columns):
+            return False
+        return self._fingerprint(before, compared) == self._fingerprint(table, compared)
 
-def _rank(authority: tuple[str, ...], claims: ibis.Table) -> ibis.Value:
-    """Smaller is better: the authority's order, then freshness in seconds, then the dataset's name."""
-    place = ibis.cases(*((claims.dataset == t, n) for n, t in enumerate(authority)), else_=len(authority))
-    age = 10_000_000_000 - ibis.coalesce(claims.as_of.epoch_seconds(), ibis.literal(0))
-    name = claims.dataset.hexdigest("md5").substr(0, 3)
-    return place.cast("int64") * 100_000_000_000_000 + age * 10_000 + ("0x" + name).cast("int64")
+    def _fingerprint(self, table: ibis.Table, compared: Sequence[str]) -> tuple[object, ...]:
+        """Count and two sums of the rows' hashes, good within one engine; `table_digest` is for keeping, and slower."""
+        row = ", ".join(f'"{name}"' for name in compared)
+        query = f"SELECT count(*), sum(hash({row})), sum(hash('other', {row})) FROM ({ibis.to_sql(table, 'duckdb')})"  # noqa: S608  names of the contract
+        found: tuple[object, ...] = self.engine.con.con.execute(query).fetchall()[0]
+        return found
+
+
+def _claimed(base: BaseContract) -> list[str]:
+    """Columns whose values are claimed by datasets: all but the key and what is counted here."""
+    return [name for name in base.by_name if name != base.key_column and name not in base.counted]
+
+
+def _newest(path: Path) -> list[Path] | None:
+    """Files of a Delta table's newest version; None where there is no such table."""
+    try:
+        return delta_files(path)
+    except TableNotFoundError:
+        return None

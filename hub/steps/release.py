@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import adbc_driver_manager
 import orjson
 import pyarrow as pa
+import pyarrow.dataset as ds
 import sqlalchemy as sa
 from adbc_driver_manager.dbapi import Cursor
 from adbc_driver_postgresql import dbapi as adbc
@@ -23,8 +24,10 @@ from hub.context import Hub
 from hub.contracts import BaseContract
 from hub.errors import RetryError, StopError
 from hub.governance import CRS, SCHEMA, Geometry, align
+from hub.history import FACTS_AS_OF, HOLDS_FROM, Keeper, align_history, kept
 from hub.ledger.models import ReleaseRow
 from hub.pg import libpq_uri
+from hub.references import declare_references
 from hub.store import write_atomically
 
 __all__ = ["Release", "TableRelease", "release"]
@@ -60,7 +63,8 @@ def release(hub: Hub) -> Release | None:
     """Bring every base table into the governance database, in one transaction.
 
     Readers see the old release until all of the new one is there. A second process waits for the first. Killed at
-    any moment, it leaves nothing behind: rows are staged in temporary tables of the same transaction.
+    any moment, it leaves nothing behind: rows are staged in temporary tables of the same transaction. Rows that it
+    replaces or deletes go into schema `history` with it.
 
     Returns:
         The new release, or None if no row changed.
@@ -70,29 +74,34 @@ def release(hub: Hub) -> Release | None:
         RetryError: The database went away.
     """
     with hub.database.begin() as connection:
-        metadata = align(connection, hub.contracts.base)
+        metadata = align(connection, kept(hub.contracts.base), hub.contracts)
+        histories = align_history(connection, metadata, hub.contracts.base)
     uri = libpq_uri(hub.database.url)
     with _reported("governance database"), adbc.connect(uri) as loading, loading.cursor() as cursor:
-        made = _merge_all(hub, metadata, cursor)
+        made = _merge_all(hub, metadata, histories, cursor)
         if made:
             loading.commit()
     _keep_record(hub)
     return made
 
 
-def _merge_all(hub: Hub, metadata: sa.MetaData, cursor: Cursor) -> Release | None:
+def _merge_all(hub: Hub, metadata: sa.MetaData, histories: Mapping[str, sa.Table], cursor: Cursor) -> Release | None:
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('community-data-hub release'))")
     cursor.execute("SET LOCAL work_mem = '128MB'")
     cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
     bases = {entity: _open(hub, entity) for entity in hub.contracts.base}
     number, live = _ledger_state(cursor)
-    merges = {entity: _Merge(cursor, contract, metadata, number) for entity, contract in hub.contracts.base.items()}
+    merges = {}
+    for entity, contract in hub.contracts.base.items():
+        keeper = Keeper(metadata.tables[f"{SCHEMA}.{entity}"], histories[entity], number, hub.as_of)
+        merges[entity] = _Merge(cursor, contract, keeper)
     tables = {entity: merge.run(bases[entity], live.get(entity)) for entity, merge in merges.items()}
     if not any(table["inserted"] or table["updated"] or table["deleted"] for table in tables.values()):
         return None
     # Last of all, for it keeps readers out until the commit.
     for merge in merges.values():
         merge.declare_key()
+    declare_references(cursor, hub.contracts)
     made = Release(number, hub.as_of, datetime.now(UTC), tables)
     _record(cursor, made)
     return made
@@ -123,12 +132,12 @@ def _ledger_state(cursor: Cursor) -> tuple[int, Mapping[str, TableRelease]]:
 
 
 class _Merge:
-    """Makes one governance table equal to its base table, touching only rows that differ."""
+    """Makes one governance table equal to its base table, touching only rows that differ, whose old state is kept."""
 
-    def __init__(self, cursor: Cursor, contract: BaseContract, metadata: sa.MetaData, number: int) -> None:
-        self.cursor, self.contract, self.number = cursor, contract, number
-        self.target = metadata.tables[f"{SCHEMA}.{contract.name}"]
-        self.staged = sa.table(f"staged_{contract.name}", *map(sa.column, contract.by_name))
+    def __init__(self, cursor: Cursor, contract: BaseContract, keeper: Keeper) -> None:
+        self.cursor, self.contract, self.keeper = cursor, contract, keeper
+        self.target = keeper.target
+        self.staged = sa.table(f"staged_{contract.name}", *map(sa.column, (*contract.by_name, FACTS_AS_OF)))
         self.same_key = sa.and_(*(self.target.c[key] == self.staged.c[key] for key in contract.keys))
         self.values = {name: self._value(name) for name in contract.by_name}
         has_key = "SELECT 1 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::text::regclass"
@@ -181,33 +190,46 @@ class _Merge:
         self.cursor.execute(f"ANALYZE {self.staged.name}")
         gone = ~sa.exists().where(self.same_key).correlate(self.target)
         new = ~sa.exists().where(self.same_key).correlate(self.staged)
-        deleted = self._execute(sa.delete(self.target).where(gone))
-        return deleted, self._execute(self._update()), self._execute(self._insert(new))
+        deleted = self._execute(self.keeper.gone(gone))
+        if deleted:
+            self._execute(sa.delete(self.target).where(self.keeper.was_kept(gone=True)))
+        updated = self._execute(self.keeper.replaced(self.staged, sa.and_(self.same_key, self._differs())))
+        if updated:
+            self._execute(self._update())
+        return deleted, updated, self._execute(self._insert(new))
 
     def _rows(self, base: DeltaTable) -> pa.RecordBatchReader:
         dataset = base.to_pyarrow_dataset()
-        if set(dataset.schema.names) != set(self.contract.by_name):
-            odd = sorted(set(dataset.schema.names) ^ set(self.contract.by_name))
-            raise _breaks(self.contract.tail, f"columns {', '.join(odd)} are in the contract or in the table only")
+        odd = {*dataset.schema.names} - {FACTS_AS_OF} ^ {*self.contract.by_name}
+        if odd:
+            told = ", ".join(sorted(odd))
+            raise _breaks(self.contract.tail, f"columns {told} are in the contract or in the table only")
+        columns = {name: ds.field(name) for name in self.contract.by_name}
+        columns[FACTS_AS_OF] = ds.field(FACTS_AS_OF) if FACTS_AS_OF in dataset.schema.names else ds.scalar(None)
         # Little is read ahead: the server takes rows more slowly than the disk gives them.
-        scanner = dataset.scanner(
-            list(self.contract.by_name), batch_size=65536, batch_readahead=2, fragment_readahead=1
-        )
-        return scanner.to_reader().cast(self.contract.arrow_schema)
+        scanner = dataset.scanner(columns, batch_size=65536, batch_readahead=2, fragment_readahead=1)
+        return scanner.to_reader().cast(self.contract.arrow_schema.append(pa.field(FACTS_AS_OF, pa.date32())))
 
     def _value(self, name: str) -> sa.ColumnElement[object]:
         staged = self.staged.c[name]
         return sa.func.ST_GeomFromWKB(staged, CRS) if isinstance(self.target.c[name].type, Geometry) else staged
 
-    def _update(self) -> sa.Update:
+    def _differs(self) -> sa.ColumnElement[bool]:
         others = [name for name in self.values if name not in self.contract.keys]
         old, new = (sa.tuple_(*(side[name] for name in others)) for side in (self.target.c, self.values))
-        changes = {name: self.values[name] for name in others} | {"release_number": sa.literal(self.number)}
-        return sa.update(self.target).values(changes).where(self.same_key, old.is_distinct_from(new))
+        return old.is_distinct_from(new)
+
+    def _update(self) -> sa.Update:
+        others = {name: value for name, value in self.values.items() if name not in self.contract.keys}
+        recorded = {"release_number": sa.literal(self.keeper.number), HOLDS_FROM.name: self.keeper.goes_on(self.staged)}
+        # The rows that differ were found when they were kept; comparing them again would cost as much once more.
+        which = self.keeper.was_kept(gone=False)
+        return sa.update(self.target).values(others | recorded).where(self.same_key, which)
 
     def _insert(self, which: sa.ColumnElement[bool]) -> sa.Insert:
-        rows = sa.select(*self.values.values(), sa.literal(self.number)).select_from(self.staged).where(which)
-        return sa.insert(self.target).from_select([*self.values, "release_number"], rows)
+        number, begins = sa.literal(self.keeper.number), self.keeper.begins(self.staged)
+        rows = sa.select(*self.values.values(), number, begins).select_from(self.staged).where(which)
+        return sa.insert(self.target).from_select([*self.values, "release_number", HOLDS_FROM.name], rows)
 
     def _execute(self, statement: sa.ClauseElement) -> int:
         """Run a statement over ADBC, which takes text only, and return how many rows it touched."""

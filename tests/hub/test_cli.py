@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from hub import cli
+from hub import cli, cli_walk
 from hub.context import Hub, open_hub
 from hub.errors import ConfigurationError, RetryError, ScopeError, SetAsideError, StopError
+from hub.ledger.notices import open_notice
 from hub.settings import ROOT
-from hub.walk import Event
+from hub.walk import FORWARD, Backfill, Event
+from tests.hub.drops import DEATH, Drops, death
 from tests.hub.mini import MAZHUANG, fill
 
 COMMANDS = {name for command in cli.app.registered_commands if (name := command.name)}
@@ -137,7 +140,7 @@ class TestNew:
 
 
 def test_check_config_counts_what_is_well() -> None:
-    assert "6 systems, 16 datasets, 10 base tables, 7 products" in call("check-config").stdout
+    assert "6 systems, 17 datasets, 13 base tables, 8 products" in call("check-config").stdout
 
 
 @pytest.fixture(scope="module")
@@ -179,11 +182,11 @@ class TestOnAHub:
     ) -> None:
         asked: list[Any] = []
 
-        def run(_hub: Hub, systems: list[str] | None, notify: Any) -> None:
+        def run(_hub: Hub, systems: list[str] | None, notify: Any, _backfill: Any) -> None:
             asked.append(systems)
             notify(Event("pull", "civil_affairs/x", 3, 0.1))
 
-        monkeypatch.setattr(cli, "run", run)
+        monkeypatch.setattr(cli_walk, "run", run)
         assert set(called_json("run", "--system", "civil_affairs", "--system", "health_commission")) == set(
             called_json("status")
         )
@@ -191,6 +194,37 @@ class TestOnAHub:
         assert asked == [["civil_affairs", "health_commission"], None]
         assert "1 pull 归集" in quiet.stderr
         assert "1 pull" not in quiet.stdout
+
+    def test_run_may_begin_elsewhere(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Backfill] = []
+        monkeypatch.setattr(cli_walk, "run", lambda _hub, _systems, _notify, how: asked.append(how))
+        call("run", "--since", "2026-10-01", "--replay", "--accept-deletions")
+        call("run")
+        since = datetime(2026, 10, 1)  # noqa: DTZ001 - China's time, as departments write it
+        assert asked == [Backfill(since, accept_deletions=True, replay=True), FORWARD]
+
+    def test_notices_are_shown_and_closed(self, hub: Hub) -> None:
+        batch = hub.ledger.batches("public_security/registered_resident")[0]
+        number = open_notice(hub.database, batch, "column_new", "xin", "新增列“xin” / new column")
+        (told,) = called_json("notices", "--system", "public_security")
+        assert (told["number"], told["subject"], told["batch"]) == (number, "xin", batch.id)
+        assert "xin" in call("notices").stdout
+        assert called_json("notices", "--close", str(number)) == []
+        (closed,) = called_json("notices", "--all")
+        assert closed["closed_by"].startswith("cli:")
+
+    def test_a_sample_shows_shapes_and_stores_nothing(
+        self, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drops = Drops(tmp_path)
+        drops.deaths("20261101", death())
+        monkeypatch.setenv("HUB_ENV_FILE", str(drops.env_file))
+        before = hub.ledger.batches()
+        found = called_json("pull", "--sample", "5", DEATH)
+        assert (found["rows"], found["columns"][0]["source"]) == (1, "身份证件号码")
+        shown = call("pull", DEATH).stdout
+        assert "99999999" in shown
+        assert hub.ledger.batches() == before
 
     def test_grants_are_made_listed_and_ended(self, hub: Hub) -> None:
         asked = ["--division", MAZHUANG, "--operator", "马庄", "--holder", "潘安湖街道", "--purpose", "走访"]
@@ -218,6 +252,36 @@ class TestOnAHub:
         assert path.is_file()
         exported = called_json("issues", "--system", "market_regulation", "--export", str(path))
         assert exported == {"file": str(path), "rows": 0}
+
+    def test_a_form_goes_out_and_comes_back(self, hub: Hub, tmp_path: Path) -> None:
+        path = tmp_path / "form.json"
+        assert "0 rows" in call("issues", "--system", "market_regulation", "--export", str(path)).stdout
+        assert called_json("issues", "--import", str(path)) == []
+        assert "更正 Corrections" in call("issues", "--import", str(path)).stdout
+        with pytest.raises(StopError, match="no department is named"):
+            call("issues", "--export", str(path))
+        together = call("issues", "--export", str(path), "--import", str(path), code=2)
+        assert "each stand alone" in together.output
+
+    def test_a_held_batch_is_shown_and_released(self, hub: Hub) -> None:
+        (batch,) = hub.ledger.batches("health_commission/death")
+        hub.ledger.save_batch(replace(batch, state="held", note="volume_trend: …"))
+        assert called_json("status")["held"][0]["batch"] == batch.id
+        assert batch.id in call("status").stdout
+        assert called_json("issues", "--release", batch.id) == {"batch": batch.id, "state": "checked"}
+        hub.ledger.save_batch(replace(batch, state="held"))
+        assert "is released" in call("issues", "--release", batch.id).stdout
+        assert called_json("status")["held"] == []
+        hub.ledger.save_batch(batch)
+
+    def test_scorecards_are_written(self, hub: Hub, tmp_path: Path) -> None:
+        asked = ["scorecard", "--month", "2020-01", "--output", str(tmp_path), "--system", "market_regulation"]
+        assert [Path(name).suffix for name in called_json(*asked)] == [".html", ".json"]
+        assert "market_regulation_2020-01.html" in call(*asked).stdout
+
+    def test_data_docs_are_built(self, hub: Hub) -> None:
+        assert called_json("data-docs")["pages"] == 0
+        assert "0 new pages" in call("data-docs", "--keep", "3").stdout
 
     def test_show_names_files_columns_and_batches(self, hub: Hub) -> None:
         shown = call("show", "health_commission/death").stdout

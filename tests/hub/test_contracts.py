@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from hub.contracts import ARROW_TYPES, Contracts, load_contracts
 from hub.errors import ConfigurationError
+from hub.settings import ROOT
 
 SYSTEM = """\
 system: health
@@ -202,8 +206,8 @@ def test_digest_changes_with_any_contract_and_with_nothing_else(load: Any, tmp_p
     ("file", "old", "new", "told"),
     [
         ("health.yml", "system: health", "system: police", "is named 'police', not as its file"),
-        ("health.yml", "system: health\n", "", "connectors/systems/health.yml: misses 'system'"),
-        ("health.yml", "connections: {", "connections: {{", "connectors/systems/health.yml: "),
+        ("health.yml", "system: health\n", "", "connectors/systems/health.yml:1: misses 'system'"),
+        ("health.yml", "connections: {", "connections: {{", "connectors/systems/health.yml:6: "),
         ("death.yml", "id: health/death", "id: health/birth", "its id 'health/birth' is not its path tail"),
         ("death.yml", "id: health/death", "id: death", "connection 'drop' is not in connectors/systems/death.yml"),
         ("death.yml", "mode: increment, ", "", "misses 'mode'"),
@@ -219,13 +223,13 @@ def test_digest_changes_with_any_contract_and_with_nothing_else(load: Any, tmp_p
         ("death.yml", "name: died, logicalType: date", "name: died, logicalType: array", "unknown type 'array'"),
         ("death.yml", "name: died", "name: place", "column place is there 2 times"),
         ("death.yml", "name: died", "name: series", "column series is there 2 times"),
-        ("death.yml", "feeds\n    value:\n      - {", "feeds\n    value:\n      - [{", "health/death.yml: "),
+        ("death.yml", "feeds\n    value:\n      - {", "feeds\n    value:\n      - [{", "health/death.yml:15: "),
         ("person.yml", "default: [health/death]", "default: [health/x]", "authority of default names unknown"),
         ("person.yml", "default: [health/death], ", "", "authority has no default"),
-        ("person.yml", "authority, value: {", "authority, value: [{", "schemas/base/person.yml: "),
-        ("person.yml", "[certificate]]", "[paper]]", "base/person: names unknown column 'paper'"),
-        ("person.yml", "column: person_key", "column: key", "base/person: names unknown column 'key'"),
-        ("person.yml", "id_type: [codelists", "id_kind: [codelists", "base/person: names unknown column 'id_kind'"),
+        ("person.yml", "authority, value: {", "authority, value: [{", "schemas/base/person.yml:9: "),
+        ("person.yml", "[certificate]]", "[paper]]", "base/person.yml:8: key names unknown column 'paper'"),
+        ("person.yml", "column: person_key", "column: key", "base/person.yml:8: key names unknown column 'key'"),
+        ("person.yml", "id_type: [codelists", "id_kind: [codelists", "base/person.yml:9: authority names unknown column 'id_kind'"),
         ("roster.yml", "column: division_code", "column: village", "its scope names unknown column 'village'"),
         ("roster.yml", "SELECT id_type", "SELECT (id_type", "its query is not SQL: "),
         ("roster.yml", "SELECT id_type", "SELECT 'id_type", "its query is not SQL: "),
@@ -238,6 +242,102 @@ def test_digest_changes_with_any_contract_and_with_nothing_else(load: Any, tmp_p
 )  # fmt: skip
 def test_every_fault_is_told_with_its_file(load: Any, file: str, old: str, new: str, told: str) -> None:
     assert any(told in fault for fault in faults(load, (file, old, new)))
+
+
+CONNECTION = "{kind: file, place"
+PULL = "mode: increment, "
+PROPERTY = "  - {property: connection, value: drop}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line", "told"),
+    [
+        ("health.yml", CONNECTION, "{kind: ftp, place", 6, "kind 'ftp' of connection drop is unknown; allowed: delta"),
+        ("health.yml", CONNECTION, "{place", 6, "connection drop misses kind"),
+        ("health.yml", CONNECTION, "{kind: file, retries: 3, place", 6, "word of a connection 'retries' is unknown"),
+        ("health.yml", CONNECTION, "{kind: file, options: {region: x, x: y}, place", 6, "a file connection 'x' is"),
+        ("health.yml", CONNECTION, "{kind: file, options: [x], place", 6, "options of connection drop must be names"),
+        ("health.yml", "{drop: {kind: file, place: \"${HUB_PLACE_HEALTH}\"}}", "{drop: x}", 6, "drop must say its kind"),
+        ("health.yml", "{drop: {kind: file, place: \"${HUB_PLACE_HEALTH}\"}}", "[drop]", 6, "connections must be names"),
+        ("health.yml", "english: Health", "english: Health\nquiet: 1", 4, "word of a system 'quiet' is unknown"),
+        ("health.yml", "english: Health", "quiet_hours: ['8-18']\nenglish: H", 3, "'8-18' is no span as 08:00-18:00"),
+        ("health.yml", "english: Health", "rows_per_second: 0\nenglish: H", 3, "rows_per_second must be a number above"),
+        ("health.yml", "english: Health", "max_connections: 0\nenglish: H", 3, "max_connections must be a whole number"),
+        ("health.yml", "0 4 * * *", "daily", 5, "schedule must be a cron expression of five fields"),
+        ("health.yml", "${HUB_PLACE_HEALTH}", "sftp://me:hunter2@host/x", 6, "an address holds a user's password"),
+        ("health.yml", CONNECTION, "{secret: hunter2, kind: file, place", 6, "secret holds a secret itself"),
+        ("health.yml", CONNECTION, "{options: {x: [{app_key: hunter2}]}, kind: file, place", 6, "app_key holds a secret"),
+        ("death.yml", PULL, "mode: increment, patern: x, ", 10, "option of a file pull 'patern' is unknown; allowed: "),
+        ("death.yml", PULL, "mode: incremental, ", 10, "mode 'incremental' is unknown; allowed: snapshot, increment"),
+        ("death.yml", PULL, "mode: increment, password: hunter2, ", 10, "password holds a secret itself"),
+        ("death.yml", "{order_by: updated_at,", "{order_by: updated_at, newest: x,", 11, "word of current 'newest'"),
+        ("death.yml", "{entity: person,", "{entity: person, fist: {},", 14, "word of a feed 'fist' is unknown"),
+        ("death.yml", PROPERTY, f"{PROPERTY}  - {{property: drifts, value: 1}}\n", 10, "property 'drifts' is unknown"),
+        (
+            "death.yml",
+            PROPERTY,
+            f"{PROPERTY}  - property: drift\n    value:\n      new: evolve\n      missing: ignore\n",
+            13,
+            "drift.missing is 'ignore'; allowed: evolve, freeze, discard_value",
+        ),
+        ("death.yml", PROPERTY, f"{PROPERTY}  - {{property: drift, value: {{old: evolve}}}}\n", 10, "drift of 'old'"),
+        ("death.yml", PROPERTY, f"{PROPERTY}  - {{property: deletions, value: {{by: guess}}}}\n", 10, "deletions.by is"),
+        (
+            "death.yml",
+            PROPERTY,
+            f"{PROPERTY}  - {{property: deletions, value: {{max_delete_share: 5}}}}\n",
+            10,
+            "deletions.max_delete_share must be a share",
+        ),
+        (
+            "death.yml",
+            PROPERTY,
+            f"{PROPERTY}  - {{property: volume, value: {{trend: {{critical: high}}}}}}\n",
+            10,
+            "volume.trend.critical must be a number from 0 on",
+        ),
+        ("death.yml", "kind: DataContract", "kind: [DataContract]", 2, "kind: Input should be a valid string"),
+        ("death.yml", "logicalType: date}", "logicalType: date, required: maybe}", 23, "required: Input should be"),
+        ("roster.yml", "{property: scope", "{property: reach, value: 1}\n  - {property: scope", 9, "'reach' is unknown"),
+    ],
+)  # fmt: skip
+def test_every_fault_is_told_with_its_line_and_no_secret(
+    load: Any, file: str, old: str, new: str, line: int, told: str
+) -> None:
+    found = faults(load, (file, old, new))
+    assert any(f"/{file}:{line}: " in fault and told in fault for fault in found), found
+    assert "hunter2" not in str(found)
+
+
+def test_secrets_are_named_and_places_are_set_elsewhere(load: Any) -> None:
+    named = "{kind: file, secret: HEALTH_KEY, options: {access_key_id: hub}, place"
+    assert "HEALTH_KEY" in load(("health.yml", CONNECTION, named)).systems["health"].connections["drop"].values()
+
+
+def test_no_connector_reads_an_option_that_nobody_may_write() -> None:
+    from connectors.base import KINDS
+    from hub.option_faults import connection_options, pull_options
+
+    known = {name for kind in KINDS for name in (*pull_options(kind), *connection_options(kind))}
+    read = {name for path in sorted((ROOT / "connectors").glob("*.py")) for name in options_read(path)}
+    assert len(read) > 20
+    assert read - known == set()
+
+
+def options_read(path: Path) -> Iterator[str]:
+    """Names that a module asks of a request's or a connection's options."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and node.args:
+            called = ast.unparse(node.func)
+            of_request = len(node.args) > 1 and ast.unparse(node.args[0]).endswith("request")
+            name = node.args[1] if of_request else node.args[0]
+            asks = of_request or called.endswith((".option", "options.get"))
+        elif isinstance(node, ast.Subscript):
+            name, asks = node.slice, ast.unparse(node.value).endswith(("request.options", "connection.options"))
+        else:
+            continue
+        if asks and isinstance(name, ast.Constant) and re.fullmatch(r"[a-z_]+", str(name.value)):
+            yield str(name.value)
 
 
 def test_a_query_may_name_its_parts(load: Any) -> None:

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from hub.contracts import BaseContract, Column, load_contracts
+from hub.contracts import BaseContract, Column, Contracts, load_contracts
 from hub.errors import StopError
 from hub.governance import SCHEMA, align
 
 pytestmark = pytest.mark.integration
-BASE = load_contracts().base
+WHOLE = load_contracts()
+BASE = WHOLE.base
 
 
 @pytest.fixture
@@ -23,15 +24,14 @@ def database(database_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def aligned(database: sa.Engine, contracts: Mapping[str, BaseContract]) -> list[str]:
+def aligned(database: sa.Engine, contracts: Mapping[str, BaseContract], whole: Contracts | None = None) -> list[str]:
     """Align and return the statements that changed something."""
     with database.begin() as connection:
         statements: list[str] = []
         sa.event.listen(connection, "before_cursor_execute", lambda *a: statements.append(a[2].strip().split("\n")[0]))
-        align(connection, contracts)
-    return [
-        text for text in statements if text.startswith(("ALTER", "DROP", "COMMENT", "CREATE TABLE", "CREATE INDEX"))
-    ]
+        align(connection, contracts, whole)
+    changing = ("ALTER", "DROP", "COMMENT", "CREATE TABLE", "CREATE INDEX", "CREATE VIEW", "INSERT", "DELETE")
+    return [text for text in statements if text.startswith(changing)]
 
 
 def columns_of(database: sa.Engine, table: str) -> dict[str, tuple[str, bool, str | None]]:
@@ -54,7 +54,7 @@ def give_key(database: sa.Engine, table: str, key: str) -> None:
 def test_every_base_contract_becomes_a_table(database: sa.Engine) -> None:
     aligned(database, BASE)
     inspector = sa.inspect(database)
-    assert set(inspector.get_table_names(SCHEMA)) == {*BASE, "release"}
+    assert set(inspector.get_table_names(SCHEMA)) == {*BASE, "release", "code"}
     for entity, contract in BASE.items():
         assert inspector.get_table_comment(entity, SCHEMA)["text"] == contract.title
         found = columns_of(database, entity)
@@ -147,3 +147,39 @@ def test_table_with_rows_that_lost_its_key_is_reported(database: sa.Engine) -> N
         connection.execute(sa.text("INSERT INTO governance.facility (facility_no, release_number) VALUES ('1', 1)"))
     with pytest.raises(StopError, match="facility: has rows but lost its key"):
         aligned(database, {"facility": BASE["facility"]})
+
+
+def test_comments_tell_codes_sources_and_grade(database: sa.Engine) -> None:
+    assert aligned(database, BASE, WHOLE)
+    assert aligned(database, BASE, WHOLE) == []
+    person, inspector = columns_of(database, "person"), sa.inspect(database)
+    assert person["sex_code"][2] == (
+        "性别。代码：sex；GB/T 2261.1-2003；0 未知，1 男，2 女，9 未说明。"
+        "来源（依次优先）：公安局户籍人口、公安局流动人口、卫生健康委员会出生医学证明、卫生健康委员会死亡医学证明。分级：二级"
+    )
+    assert person["residence_division_code"][2] == "现住村居代码。来源：中枢计算。分级：一级"
+    assert inspector.get_table_comment("person", SCHEMA)["text"] == "人员。主键：人员主键"
+    for entity, contract in BASE.items():
+        for column in contract.columns:
+            told = columns_of(database, entity)[column.name][2] or ""
+            assert told.startswith(column.title)
+            assert "分级：" in told
+
+
+def test_titles_alone_give_way_to_all_that_is_told(database: sa.Engine) -> None:
+    aligned(database, BASE)
+    assert columns_of(database, "person")["phone"][2] == "联系电话"
+    changed = aligned(database, BASE, WHOLE)
+    assert not [text for text in changed if text.startswith(("ALTER", "DROP", "CREATE TABLE"))]
+    assert "分级：三级" in (columns_of(database, "person")["phone"][2] or "")
+
+
+def test_every_code_has_its_title_and_standard(database: sa.Engine) -> None:
+    aligned(database, BASE, WHOLE)
+    with database.connect() as connection:
+        rows = connection.execute(sa.text("SELECT codelist, code, title, source FROM governance.code")).all()
+    found = {(row.codelist, row.code): row.title for row in rows}
+    listed = {(name, code): t for name, one in WHOLE.codelists.items() for code, t in one.titles.items()}
+    assert found == {key: title for key, title in listed.items() if key[0] != "division"}
+    assert {row.source for row in rows if row.codelist == "sex"} == {"GB/T 2261.1-2003"}
+    assert {row.source for row in rows if row.codelist == "person_status"} == {"中枢自定"}

@@ -7,12 +7,13 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
+import duckdb
 import ibis
 import pyarrow as pa
 import pytest
 
 from hub.contracts import BaseContract, load_contracts
-from hub.keys import identified_by, key_expression
+from hub.keys import identified_by, key_expression, key_sql, keys_by_group, record_key_sql
 
 SECRET = "00ff"  # noqa: S105
 
@@ -95,3 +96,37 @@ def test_public_codes_are_their_own_keys() -> None:
     ]
     table = ibis.memtable(pa.table({"x": [1]}))
     assert key_expression(division, {"x": table.x}, SECRET) is None
+
+
+def test_sql_makes_the_same_keys(person: BaseContract) -> None:
+    rows = {
+        "id_type_code": ["111", "111", None],
+        "id_number": ["320371195001010016", None, None],
+        "birth_certificate_no": [None, "Z000000001", None],
+    }
+    table = pa.table({**rows, "n": [0, 1, 2]})
+    query = f"SELECT {key_sql(person, {name: name for name in rows}, SECRET)} AS key FROM t ORDER BY n"
+    with duckdb.connect() as duck:
+        duck.register("t", table)
+        found = [key for (key,) in duck.execute(query).fetchall()]
+        assert duck.execute(f"SELECT {key_sql(person, {}, SECRET)}").fetchall() == [(None,)]
+    assert found == [key for key, _reason in keys(person, rows)]
+
+
+def test_each_group_has_its_key(person: BaseContract) -> None:
+    table = ibis.memtable(pa.table({"birth_certificate_no": ["Z1"], "id_number": ["1"], "id_type_code": ["111"]}))
+    values = {name: table[name] for name in table.columns}
+    groups = keys_by_group(person, values, SECRET)
+    assert list(groups) == [("id_type_code", "id_number"), ("birth_certificate_no",)]
+    found = (
+        table.select(a=groups["id_type_code", "id_number"], b=groups["birth_certificate_no",]).to_pyarrow().to_pylist()
+    )
+    assert found[0]["a"] == keys(person, {"id_type_code": ["111"], "id_number": ["1"]})[0][0] != found[0]["b"]
+
+
+def test_key_of_a_record_is_that_of_its_dataset(person: BaseContract) -> None:
+    queries = [record_key_sql(person, tail, "'7'", SECRET) for tail in ("a/b", "a/b", "a/c")]
+    one, again, other = duckdb.execute(f"SELECT {', '.join(queries)}").fetchall()[0]
+    assert one == again != other
+    assert one.startswith("P")
+    assert len(one) == 21

@@ -55,6 +55,7 @@ def test_an_empty_hub_has_every_member(hub: Hub) -> None:
         "as_of": "2026-11-01",
         "batches": [],
         "withheld": [],
+        "held": [],
         "products": [],
         "deliveries": {"due": 0, "sent": 0, "receipted": 0, "failed": 0},
     }
@@ -69,6 +70,17 @@ def test_batches_have_the_promised_members_and_add_up(hub: Hub) -> None:
         "batch": "health_commission.death.000001",
     }
     assert [found[name] for name in ("landed", "accepted", "quarantined", "duplicate")] == [6, 3, 2, 1]
+
+
+def test_a_held_batch_is_named_with_its_reason_and_must_add_up_too(hub: Hub) -> None:
+    held = replace(batch(hub, landed=6, accepted=3, quarantined=2, duplicate=1), state="held", note="volume_share: …")
+    hub.ledger.save_batch(held)
+    (found,) = status(hub)["held"]
+    assert (found["batch"], found["reason"]) == (held.id, "volume_share: …")
+    assert [one["state"] for one in status(hub)["batches"]] == ["held"]
+    hub.ledger.save_batch(replace(held, landed=7))
+    with pytest.raises(CountsError, match="7 landed"):
+        status(hub)
 
 
 @pytest.mark.parametrize("counts", [(6, 3, 2, 0), (6, 4, 2, 1)])

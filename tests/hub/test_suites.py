@@ -58,13 +58,43 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     write(tmp_path, "base/person", document)
     with pytest.raises(ConfigurationError) as error:
         load_suite("base/person", tmp_path)
-    assert [fault.partition(": ")[2] for fault in error.value.faults] == [
-        "expectation 1: misses meta.acts",
-        "expectation 1: severity is 'fatal', allowed: critical, warning, info",
-        "expectation 2: misses type",
-        "expectation 2: mostly would hide the rows that fail; say by the severity what becomes of them",
-        "expectation 2: row_condition is left out when the failing rows are listed; use expect_rows_to_satisfy",
+    lines = suite_path("base/person", tmp_path).read_text(encoding="utf-8").splitlines()
+    told = [(fault.partition(": ")[0], fault.partition(": ")[2]) for fault in error.value.faults]
+    assert [(lines[int(where.rpartition(":")[2]) - 1].strip(), text) for where, text in told] == [
+        ("meta:", "expectation 1: misses meta.acts"),
+        ("severity: fatal", "expectation 1: severity is 'fatal', allowed: critical, warning, info"),
+        ("- kwargs:", "expectation 2: misses type"),
+        (
+            "mostly: 0.9",
+            "expectation 2: mostly would hide the rows that fail; say by the severity what becomes of them",
+        ),
+        (
+            "row_condition: b = 1",
+            "expectation 2: row_condition is left out when the failing rows are listed; use expect_rows_to_satisfy",
+        ),
+        ("- kwargs:", "expectation 2: rule_id 'a_rule' is taken by another"),
     ]
+
+
+@pytest.mark.parametrize("broken", [{"meta": "x"}, {"kwargs": ["column"]}])
+def test_an_expectation_of_another_form_is_told(tmp_path: Path, broken: dict[str, Any]) -> None:
+    write(tmp_path, "base/person", {"name": "base/person", "expectations": [RULE | broken]})
+    with pytest.raises(ConfigurationError, match="kwargs and meta must be names with values"):
+        load_suite("base/person", tmp_path)
+
+
+@pytest.mark.parametrize("expectations", [{"a": 1}, ["expect_x"]])
+def test_expectations_are_a_list(tmp_path: Path, expectations: Any) -> None:
+    write(tmp_path, "base/person", {"name": "base/person", "expectations": expectations})
+    with pytest.raises(ConfigurationError, match="expectations must be a list"):
+        load_suite("base/person", tmp_path)
+
+
+def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path, "base/person", {})
+    suite_path("base/person", tmp_path).write_text("name: base/person\nexpectations: [", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"person\.yml:2: is no YAML"):
+        load_suite("base/person", tmp_path)
 
 
 @pytest.mark.parametrize("document", [{"name": "base/other", "expectations": []}, ["a list"], None])
@@ -75,7 +105,7 @@ def test_a_suite_bears_its_tail(tmp_path: Path, document: Any) -> None:
 
 
 def test_a_missing_suite_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"expectations/base/person\.yml: cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"expectations/base/person\.yml:1: cannot be read"):
         load_suite("base/person", tmp_path)
 
 

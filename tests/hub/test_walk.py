@@ -56,7 +56,7 @@ class Steps:
         if call in self.failures:
             raise self.failures[call]
 
-    def pull(self, hub: Hub, tail: str) -> list[Batch]:
+    def pull(self, hub: Hub, tail: str, **how: object) -> list[Batch]:
         self.done(f"pull {tail}")
         batch = replace(hub.ledger.new_batch(tail, "x", "increment"), state="landed", landed=3)
         hub.ledger.save_batch(batch)
@@ -283,7 +283,7 @@ class TestRun:
     ) -> None:
         run(hub, [SYSTEM])
         steps.calls.clear()
-        monkeypatch.setattr(walk, "pull", lambda hub, tail: [])
+        monkeypatch.setattr(walk, "pull", lambda hub, tail, **how: [])
         assert run(hub, [SYSTEM]) is None
         assert steps.calls == ["publish", "deliver"]
 

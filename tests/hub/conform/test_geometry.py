@@ -11,6 +11,7 @@ import pytest
 import shapely
 from pyproj import CRS
 
+from connectors.coordinates import Shifted
 from hub.conform.geometry import Placed, place_geometries, placed
 from hub.errors import ConfigurationError
 from hub.reasons import Reason
@@ -70,6 +71,32 @@ def test_projected_metres_become_degrees(epsg: int, meridian: float) -> None:
     assert found.geometry[0].x == pytest.approx(meridian, abs=1e-9)
     assert found.geometry[0].y == pytest.approx(34.24, abs=0.01)
     assert not found.reason.any()
+
+
+@pytest.mark.parametrize("shifted", list(Shifted))
+def test_shifted_coordinates_become_true(shifted: Shifted) -> None:
+    true = np.array([[118.7969, 32.0603], [118.8, 32.1]])
+    came = shapely.linestrings(shifted.from_true(true))
+    wkb = pa.array([came.wkb, shapely.Point(0, 0).wkb], pa.binary())
+    found = placed(wkb, shifted, "geometry")
+    assert shapely.get_coordinates(found.geometry[0]) == pytest.approx(true, abs=1e-9)
+    assert list(found.reason) == [None, Reason.COORDINATES_OUTSIDE]
+
+
+def test_swapped_axes_of_shifted_coordinates_are_put_right() -> None:
+    (moved,) = Shifted.GCJ_02.from_true(np.array([[118.7969, 32.0603]]))
+    found = placed(pa.array([shapely.Point(moved[::-1]).wkb], pa.binary()), Shifted.GCJ_02, "point")
+    assert shapely.get_coordinates(found.geometry)[0] == pytest.approx([118.7969, 32.0603], abs=1e-9)
+    assert found.reason[0] == Reason.COORDINATES_SWAPPED
+
+
+def test_contract_may_declare_a_shift(tmp_path: Path) -> None:
+    (moved,) = Shifted.GCJ_02.from_true(np.array([[118.7969, 32.0603]]))
+    pq.write_table(pa.table({"place": pa.array([shapely.Point(moved).wkb])}), tmp_path / "part.parquet")
+    agreed = contract(column("point", "geometry", "geometry", physical="place"), pull={"crs": "GCJ-02"})
+    place_geometries([tmp_path / "part.parquet"], agreed, tmp_path / "placed.parquet")
+    (wkb,) = pq.read_table(tmp_path / "placed.parquet")["place"].to_pylist()
+    assert shapely.get_coordinates(shapely.from_wkb(wkb))[0] == pytest.approx([118.7969, 32.0603], abs=1e-9)
 
 
 def test_polygons_are_made_valid() -> None:

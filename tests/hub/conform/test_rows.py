@@ -108,3 +108,35 @@ def test_the_page_of_reason_codes_lists_them_all() -> None:
         if line.startswith("| `")
     ]
     assert listed == [(f"`{reason}`", reason.meaning, reason.action) for reason in Reason]
+
+
+DRIFT = {"new": "evolve", "missing": "freeze", "renamed": "evolve", "retyped": "evolve"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "value", "outcome"),
+    [
+        ("discard_value", None, Outcome.VALUE_SET_ASIDE),
+        ("freeze", None, Outcome.VALUE_SET_ASIDE),
+        ("discard_row", None, Outcome.REFUSED),
+        ("evolve", "7", Outcome.WARNED),
+    ],
+)
+def test_the_contract_says_what_an_unknown_code_means(policy: str, value: str | None, outcome: Outcome) -> None:
+    agreed = contract(column("code", codelist="sex"), drift={**DRIFT, "unknown_codes": policy})
+    raw = pa.table({"x": pa.array(["1", "男", " 7"], pa.string()), "_row": pa.array([1, 2, 3], pa.int64())})
+    rows, issues = Reader(agreed, CODELISTS, raw.schema, AS_OF).read(raw)
+    assert {row["_row"]: row["x"] for row in rows.to_pylist()} == {1: "1", 2: "1", 3: value}
+    found = {issue["_row"]: (issue["rule"], issue["outcome"]) for issue in issues.to_pylist()}
+    assert found[3] == (Reason.CODE_UNKNOWN, outcome)
+    assert found[2] == (Reason.CODE_FROM_LABEL, Outcome.REPAIRED)
+
+
+@pytest.mark.parametrize(("policy", "outcome"), [("evolve", "value_set_aside"), ("discard_row", "refused")])
+def test_the_contract_says_what_a_cell_of_another_type_means(policy: str, outcome: str) -> None:
+    columns = (column("integer", "n", kind="integer"), column("phone", "p"))
+    agreed = contract(*columns, drift={**DRIFT, "unknown_codes": "discard_value", "retyped": policy})
+    raw = pa.table({"n": pa.array(["x"]), "p": pa.array(["y"]), "_row": pa.array([1], pa.int64())})
+    _, issues = Reader(agreed, CODELISTS, raw.schema, AS_OF).read(raw)
+    found = {issue["column"]: issue["outcome"] for issue in issues.to_pylist()}
+    assert found == {"n": outcome, "p": "value_set_aside"}

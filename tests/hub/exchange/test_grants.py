@@ -190,7 +190,7 @@ class TestLife:
     def test_without_products_it_is_all_that_villages_get(self, hub: Hub) -> None:
         grant, _ = self.make(hub)
         kinds = {hub.contracts.products[name].subscriber_kind for name in grant.products}
-        assert (len(grant.products), kinds) == (5, {"village"})
+        assert (len(grant.products), kinds) == (6, {"village"})
         named, _ = self.make(hub, operator="卫健委", products=("health_elderly_residents",))
         assert named.products == ("health_elderly_residents",)
 

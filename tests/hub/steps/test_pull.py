@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from connectors.base import Connection, Offer, Request, Withheld
+from connectors.base import WHOLE, Chunk, Connection, Offer, Request, Withheld
 from connectors.errors import RetryError, SetAsideError, StopError
 from hub.context import Hub
+from hub.landing import CHUNK_ROWS_APART
 from hub.ledger import Batch
+from hub.ledger.notices import close_notice, notices
 from hub.steps import pull as module
 from hub.steps.pull import pull
 from tests.hub.drops import ALLOWANCE, DEATH, Drops, allowance, death
@@ -40,7 +42,7 @@ def hub(opened_hub: tuple[Hub, Drops]) -> Hub:
     drops.clear()
     shutil.rmtree(hub.lake.root / "1-raw", ignore_errors=True)
     with hub.database.begin() as connection:
-        connection.execute(sa.text("TRUNCATE ledger.batch CASCADE"))
+        connection.execute(sa.text("TRUNCATE ledger.batch, ledger.notice CASCADE"))
     return hub
 
 
@@ -209,14 +211,46 @@ class Table(Offer):
         self.expected_rows = told.get("expected_rows")
         self.fingerprint = told.get("fingerprint")
 
-    def read(self) -> Iterator[pa.RecordBatch]:
+    def read(self, chunk: Chunk = WHOLE) -> Iterator[pa.RecordBatch]:
         for numbers in self.numbers:
             yield pa.record_batch({"xh": pa.array(numbers, pa.int64())})
         if self.failure is not None:
             raise self.failure
 
-    def mark(self) -> dict[str, Any] | None:
+    def mark(self, notes: Sequence[Chunk | None]) -> dict[str, Any] | None:
+        assert list(notes) == [None]
         return self.told.get("mark")
+
+
+class Pages(Table):
+    """A service read page by page: each page is known only when the one before was read."""
+
+    def __init__(self, *numbers: list[int], failing_at: int | None = None, **told: Any) -> None:
+        super().__init__(*numbers, **told)
+        self.failing_at = failing_at
+        self.read_pages: list[int] = []
+        self.settled = 0
+
+    def plan(self) -> Sequence[Chunk]:
+        return ({"page": 0},)
+
+    def read(self, chunk: Chunk = WHOLE) -> Iterator[pa.RecordBatch]:
+        if chunk["page"] == self.failing_at:
+            raise self.failure or AssertionError
+        self.read_pages.append(chunk["page"])
+        yield pa.record_batch({"xh": pa.array(self.numbers[chunk["page"]], pa.int64())})
+
+    def note(self, chunk: Chunk) -> Chunk | None:
+        return {"rows": len(self.numbers[chunk["page"]])}
+
+    def after(self, chunk: Chunk, note: Chunk | None) -> Chunk | None:
+        return {"page": chunk["page"] + 1} if chunk["page"] + 1 < len(self.numbers) else None
+
+    def mark(self, notes: Sequence[Chunk | None]) -> dict[str, Any] | None:
+        return {"pages": [note["rows"] for note in notes if note]}
+
+    def settle(self) -> None:
+        self.settled += 1
 
 
 class Fake:
@@ -320,26 +354,134 @@ class TestTables:
         (whole,) = self.take(hub, fake, Table([1]))
         killed = hub.ledger.new_batch(TABLE, "killed", "increment")
         folder = hub.lake.raw(TABLE, killed.id)
-        half = folder.with_name(f".{folder.name}.0123abcd.part")
-        for path in (folder, half):
-            path.mkdir()
-            (path / "part-00000.parquet").write_bytes(b"half")
+        folder.mkdir()
+        (folder / ".part-00000.parquet.part").write_bytes(b"half")
         (taken,) = self.take(hub, fake, Table([1]), Table([2]))
         assert [batch.id for batch in hub.ledger.batches(TABLE)] == [whole.id, taken.id]
         assert folders(hub, TABLE) == [whole.id, taken.id]
         assert [row["xh"] for row in rows(hub, taken)] == [2]
 
-    def test_two_pulls_of_one_dataset_do_not_run_at_once(self, hub: Hub, fake: Fake) -> None:
-        with hub.ledger.locked(f"pull {TABLE}"), pytest.raises(RetryError, match="another process is at it"):
+    def test_two_pulls_of_one_department_do_not_run_at_once(self, hub: Hub, fake: Fake) -> None:
+        with hub.ledger.locked("pull public_security"), pytest.raises(RetryError, match="another process is at it"):
             self.take(hub, fake, Table([1]))
         assert hub.ledger.batches(TABLE) == []
 
-    def test_rows_are_numbered_over_all_parts(self, hub: Hub, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "_ROWS_A_PART", 4)
-        (batch,) = self.take(hub, fake, Table([10, 11, 12], [13, 14], [15, 16, 17], [18]))
+    def test_a_pull_that_breaks_off_goes_on_with_the_chunk_it_was_at(self, hub: Hub, fake: Fake) -> None:
+        away = RetryError("w", "away", "", "")
+        with pytest.raises(RetryError):
+            self.take(hub, fake, Pages([1, 2], [3], [4], failing_at=2, failure=away))
+        (half,) = hub.ledger.batches(TABLE)
+        assert half.state == "pulling"
+        again = Pages([1, 2], [3], [4])
+        (batch,) = self.take(hub, fake, again)
+        assert (batch.id, batch.state, batch.landed, batch.mark) == (half.id, "landed", 4, {"pages": [2, 1, 1]})
+        assert again.read_pages == [2]
+        assert [row["xh"] for row in rows(hub, batch)] == [1, 2, 3, 4]
+        numbers = [row["_row"] for row in rows(hub, batch)]
+        assert numbers == [1, 2, CHUNK_ROWS_APART + 1, 2 * CHUNK_ROWS_APART + 1]
         manifest = json.loads((hub.lake.raw(TABLE, batch.id) / "manifest.json").read_text(encoding="utf-8"))
-        assert len(manifest["parts"]) > 1
-        assert [(row["xh"], row["_row"]) for row in rows(hub, batch)] == [(9 + n, n) for n in range(1, 10)]
+        whole = self.take(hub, fake, Pages([1, 2], [3], [4], name="another name"))
+        assert whole == [], "the rows read in two goes have the digest of those read in one"
+        assert manifest["rows"] == 4
+
+    def test_a_chunk_whose_file_is_gone_is_read_again(self, hub: Hub, fake: Fake) -> None:
+        with pytest.raises(RetryError):
+            self.take(hub, fake, Pages([1], [2], [3], failing_at=2, failure=RetryError("w", "away", "", "")))
+        (half,) = hub.ledger.batches(TABLE)
+        (hub.lake.raw(TABLE, half.id) / "part-00000.parquet").unlink()
+        again = Pages([1], [2], [3])
+        (batch,) = self.take(hub, fake, again)
+        assert sorted(again.read_pages) == [0, 2]
+        assert batch.landed == 3
+
+    @pytest.mark.parametrize("change", ["old", "other content"])
+    def test_half_a_pull_of_another_day_or_content_is_begun_anew(
+        self, hub: Hub, fake: Fake, change: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        away = RetryError("w", "away", "", "")
+        with pytest.raises(RetryError):
+            self.take(hub, fake, Pages([1], [2], failing_at=1, failure=away, fingerprint="a"))
+        if change == "old":
+            monkeypatch.setattr(module, "_RESUME_WITHIN", timedelta(0))
+        again = Pages([1], [2], fingerprint="a" if change == "old" else "b")
+        (batch,) = self.take(hub, fake, again)
+        assert again.read_pages == [0, 1]
+        assert hub.ledger.batches(TABLE) == [batch]
+        assert folders(hub, TABLE) == [batch.id]
+
+    def test_the_source_is_told_when_its_rows_are_kept_also_where_they_were_known(self, hub: Hub, fake: Fake) -> None:
+        first, again = Pages([1]), Pages([1])
+        self.take(hub, fake, first)
+        self.take(hub, fake, again)
+        assert (first.settled, again.settled) == (1, 1)
+        failing = Pages([2], failing_at=0, failure=RetryError("w", "away", "", ""))
+        with pytest.raises(RetryError):
+            self.take(hub, fake, failing)
+        assert failing.settled == 0
+
+    def test_a_backfill_begins_where_it_is_told(self, hub: Hub, fake: Fake) -> None:
+        self.take(hub, fake, Table([1], mark={"since": 1}))
+        since = datetime(2026, 1, 1)  # noqa: DTZ001 - departments' clocks carry no zone
+        fake.offered = []
+        pull(hub, TABLE, since=since)
+        assert (fake.marks[-1], fake.requests[-1].since) == (None, since)
+
+    def test_changed_columns_open_a_numbered_notice_once_and_the_agreed_ones_go_on(self, hub: Hub, fake: Fake) -> None:
+        wanted = dict.fromkeys(hub.contracts.sources[TABLE].physical_names, "text")
+        first, second = Table([1]), Table([2], name="second")
+        first.available, second.available = wanted, {**wanted, "xin": "text", "xm": "blob"}
+        (batch,) = self.take(hub, fake, first)
+        assert batch.columns == wanted
+        assert notices(hub.database) == []
+        (batch,) = self.take(hub, fake, second)
+        assert batch.state == "landed"
+        told = [(notice.kind, notice.subject, notice.batch) for notice in notices(hub.database, "public_security")]
+        assert sorted(told) == [("column_new", "xin", batch.id), ("column_retyped", "xm", batch.id)]
+        third = Table([3], name="third")
+        third.available = {**wanted, "xin": "text", "xm": "blob"}
+        self.take(hub, fake, third)
+        assert len(notices(hub.database)) == 2
+        for notice in notices(hub.database):
+            close_notice(hub.database, notice.number, "someone")
+        assert notices(hub.database) == []
+        assert {notice.closed_by for notice in notices(hub.database, closed=True)} == {"someone"}
+        with pytest.raises(StopError, match="no open notice"):
+            close_notice(hub.database, 99_999, "someone")
+
+    def test_a_change_the_contract_freezes_withholds_the_delivery(self, hub: Hub, fake: Fake) -> None:
+        wanted = dict.fromkeys(hub.contracts.sources[TABLE].physical_names, "text")
+        contract = hub.contracts.sources[TABLE]
+        strict = replace(contract, drift={**contract.drift, "new": "freeze"})
+        narrow = replace(hub, contracts=replace(hub.contracts, sources={**hub.contracts.sources, TABLE: strict}))
+        first, second = Table([1]), Table([2], name="second")
+        first.available, second.available = wanted, {**wanted, "xin": "text"}
+        self.take(narrow, fake, first)
+        (withheld,) = self.take(narrow, fake, second)
+        assert (withheld.state, withheld.note.partition(":")[0]) == ("withheld", "schema_drift")
+        assert "xin" in withheld.note
+        assert folders(hub, TABLE) == [hub.ledger.batches(TABLE)[0].id]
+
+    def test_a_complete_list_that_loses_many_rows_is_not_believed(self, hub: Hub, fake: Fake) -> None:
+        class List(Table):
+            def read(self, chunk: Chunk = WHOLE) -> Iterator[pa.RecordBatch]:
+                (numbers,) = self.numbers
+                yield pa.record_batch({"身份证号": pa.array([str(number) for number in numbers])})
+
+        self.take(hub, fake, List(list(range(100)), name="one"), tail=ALLOWANCE)
+        (withheld,) = self.take(hub, fake, List(list(range(60)), name="two"), tail=ALLOWANCE)
+        assert withheld.note.startswith("deletions_braked: 40 of 100 rows are gone at once")
+        fake.offered = [List(list(range(60)), name="two")]
+        (batch,) = pull(hub, ALLOWANCE, accept_deletions=True)
+        assert (batch.state, batch.landed) == ("landed", 60)
+        (fewer,) = self.take(hub, fake, List(list(range(45)), name="three"), tail=ALLOWANCE)
+        assert fewer.state == "landed"
+
+    def test_nothing_is_asked_in_quiet_hours(self, hub: Hub, fake: Fake) -> None:
+        system = replace(hub.contracts.systems["public_security"], quiet_hours=("00:00-23:59", "23:59-00:00"))
+        quiet = replace(hub, contracts=replace(hub.contracts, systems={"public_security": system}))
+        with pytest.raises(RetryError, match="quiet hours until"):
+            pull(quiet, TABLE)
+        assert fake.connections == []
 
     def test_an_empty_snapshot_after_an_empty_one_is_nothing_to_ask_about(self, hub: Hub, fake: Fake) -> None:
         (first,) = self.take(hub, fake, Table([]), tail=ALLOWANCE)
@@ -353,16 +495,3 @@ class TestTables:
         assert (batch.content_hash, batch.note) == ("f" * 64, "drop_incomplete: x.ok missing")
         assert self.take(hub, fake, offer) == []
         assert len(self.take(hub, fake, replace(offer, message="x.md5 missing"))) == 1
-
-
-def test_digest_is_of_values_alone(tmp_path: Path) -> None:
-    def digest(*batches: pa.RecordBatch) -> str:
-        folder = tmp_path / "parts"
-        folder.mkdir(exist_ok=True)
-        return module._write_parts(iter(batches), folder)[1]
-
-    whole = pa.record_batch({"a": pa.array([7, None, 1, 2]), "b": pa.array(["x", "", None, "yz"])})
-    fresh = pa.record_batch({"a": pa.array([None, 1], pa.int64()), "b": pa.array(["", None], pa.string())})
-    assert digest(whole.slice(1, 2)) == digest(fresh)
-    other = pa.record_batch({"a": pa.array([None, 1], pa.int64()), "b": pa.array([None, ""], pa.string())})
-    assert digest(fresh) != digest(other)

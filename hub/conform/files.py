@@ -1,0 +1,93 @@
+"""From raw Parquet parts to `rows.parquet` and `issues.parquet`: what step 2 and a look at a sample share."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hub.conform.codes import DIVISIONS
+from hub.conform.geometry import place_geometries, placed_schema
+from hub.conform.plan import Plan, plan_of
+from hub.contracts import Contracts, SourceContract
+from hub.divisions import known_keys, read_aliases
+from hub.engine import Engine
+from hub.errors import SetAsideError
+from hub.reasons import Reason
+
+__all__ = ["conform_parts", "counted"]
+
+
+def conform_parts(
+    engine: Engine, contracts: Contracts, contract: SourceContract, parts: list[Path], folder: Path, as_of: date
+) -> int:
+    """Read raw parts by their contract and write `rows.parquet` and `issues.parquet` into a folder.
+
+    Returns:
+        The rows written.
+
+    Raises:
+        SetAsideError: `schema_drift`: a part lacks a column of the contract.
+    """
+    raw = _held(engine, "raw", _readable(parts, contract, folder))
+    keys = known_keys(contracts.codelists[DIVISIONS].titles, read_aliases(contracts.root), as_of)
+    columns = {"key": list(keys), "code": list(keys.values())}
+    engine.keep("divisions", ibis.memtable(columns, schema={"key": "string", "code": "string"}))
+    return _write(engine, plan_of(contracts, contract.tail, raw.schema(), as_of), folder)
+
+
+def counted(issues: ibis.Table) -> list[tuple[str, str, str, int]]:
+    """Count issues by rule, column and outcome."""
+    keys = ["rule", "column", "outcome"]
+    table = issues.group_by(keys).aggregate(count=issues.count()).order_by(keys).to_pyarrow()
+    return [(row["rule"], row["column"], row["outcome"], row["count"]) for row in table.to_pylist()]
+
+
+def _readable(parts: list[Path], contract: SourceContract, folder: Path) -> list[Path]:
+    """The raw parts, or the one working file that stands for them."""
+    placed = folder / "placed.parquet"
+    if not parts:
+        # A first delivery without rows has no part at all; it still has its columns.
+        names = dict.fromkeys(column.physical_name for column in contract.columns)
+        geometries = [contract.by_name[name].physical_name for name in contract.geometry_columns]
+        schema = pa.schema([*((name, pa.string()) for name in names), ("_row", pa.int64())])
+        pq.write_table(placed_schema(schema, geometries).empty_table(), placed)
+        return [placed]
+    for part in parts:
+        _require_columns(pq.read_schema(part), contract)
+    if contract.geometry_columns:
+        place_geometries(parts, contract, placed)
+        return [placed]
+    return parts
+
+
+def _held(engine: Engine, name: str, parts: list[Path]) -> ibis.Table:
+    return engine.define(name, str(ibis.to_sql(engine.read(parts), dialect="duckdb")))
+
+
+def _require_columns(part: pa.Schema, contract: SourceContract) -> None:
+    wanted = {column.physical_name for column in contract.columns}
+    missing = sorted(wanted - set(part.names))
+    if missing:
+        raise SetAsideError(
+            where=contract.tail,
+            came=f"no column {', '.join(missing)}",
+            allowed=f"the contract's columns: {', '.join(sorted(wanted))}",
+            do="pull the batch again, or agree the change with the department and change the contract",
+            reason=str(Reason.SCHEMA_DRIFT),
+        )
+
+
+def _write(engine: Engine, plan: Plan, folder: Path) -> int:
+    """Write rows and issues, by way of cells so that each is read once; return the rows."""
+    cells = folder / "cells.parquet"
+    engine.write(engine.define("reading", plan.cells), cells)
+    _held(engine, "cells", [cells])
+    rows = engine.write(engine.define("rows", plan.rows), folder / "rows.parquet")
+    engine.write(engine.define("issues", plan.issues), folder / "issues.parquet")
+    for working in (cells, folder / "placed.parquet"):
+        working.unlink(missing_ok=True)
+    return rows
