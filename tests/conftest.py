@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from pytest_socket import disable_socket, enable_socket
 
 from hub.context import Hub, open_hub
@@ -20,6 +21,10 @@ from hub.walk import run
 from samples.make import make
 from samples.plan import Plan
 from samples.serve import running
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("hub", deadline=None)
+settings.load_profile("hub")
 
 PEOPLE, SEED, FAULTS, AS_OF = 600, 1, 0.02, date(2026, 11, 1)
 
