@@ -1,20 +1,22 @@
-"""The interface of every connector and the table of kinds; step 1 (pull) needs only this module.
+"""The interface of every connector and the table of kinds; steps 1 (pull) and 8 (deliver) need only this module.
 
 A connector turns a connection and a request into offers, each one batch's worth of untouched rows in an Arrow stream.
+Some kinds write as well: they turn a stream of rows into a receipt.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from connectors.errors import StopError
+from connectors.outgoing import Outgoing, Receipt
 from connectors.pace import Pace
 
 __all__ = [
@@ -25,9 +27,13 @@ __all__ = [
     "Connection",
     "Connector",
     "Offer",
+    "Outgoing",
+    "Receipt",
     "Request",
     "Withheld",
+    "Writer",
     "connect",
+    "writer_of",
 ]
 
 BATCH_ROWS: Final = 32_768
@@ -73,14 +79,6 @@ class Connection:
         """The connection as errors name it."""
         return f"{self.system}/{self.name}"
 
-    def option(self, name: str) -> Any:
-        """Return an option the kind cannot do without.
-
-        Raises:
-            StopError: It is not set.
-        """
-        return _required(self.options, name, f"connection {self.where}", f"connectors/systems/{self.system}.yml")
-
 
 @dataclass(frozen=True)
 class Request:
@@ -93,8 +91,8 @@ class Request:
         mode: `snapshot` takes all there is, `increment` what is new.
         since: For a backfill: an increment begins here instead of at its mark.
         synonyms: Field -> other names the department may give it (ODCS `synonyms`).
-        drift: What a change of the department's columns means: `new`, `missing` or `retyped` -> `evolve`, `freeze`,
-            `discard_row` or `discard_value`. A connector acts on `missing` alone: with `evolve` or `discard_value` an
+        drift: What a change of the department's columns means: `new`, `missing`, `renamed` or `retyped` -> `evolve`,
+            `freeze`, `discard_row` or `discard_value`. A connector acts on `missing` alone: unless that is frozen, an
             absent column is given as nulls.
         pace: To be called with the number of rows whenever some have come from the system; it waits as long as the
             department's cap asks for.
@@ -116,35 +114,7 @@ class Request:
     @property
     def lends_missing(self) -> bool:
         """Whether a column that is absent is given as nulls instead of refusing the delivery."""
-        return self.drift.get("missing", "freeze") in ("evolve", "discard_value")
-
-    def option(self, name: str) -> Any:
-        """Return an option the kind cannot do without.
-
-        Raises:
-            StopError: It is not set.
-        """
-        return _required(self.options, name, f"pull of {self.tail}", f"schemas/sources/{self.tail}.yml")
-
-    def snapshot_only(self, kind: str) -> None:
-        """Refuse an increment for a kind that always gives the whole collection.
-
-        Raises:
-            StopError: The mode is `increment`.
-        """
-        if self.mode != "snapshot":
-            raise StopError(
-                f"pull of {self.tail}",
-                f"mode {self.mode!r} over kind {kind!r}",
-                "snapshot",
-                f"correct the mode in schemas/sources/{self.tail}.yml",
-            )
-
-
-def _required(options: Mapping[str, Any], name: str, where: str, file: str) -> Any:
-    if options.get(name) in (None, ""):
-        raise StopError(where, f"option {name!r} is not set", "a value for it", f"set it in {file}")
-    return options[name]
+        return self.drift.get("missing", "freeze") != "freeze"
 
 
 Chunk = Mapping[str, Any]
@@ -254,3 +224,39 @@ def connect(connection: Connection) -> Connector:
     module, _, name = target.partition(":")
     connector: Connector = getattr(import_module(module), name)(connection)
     return connector
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A connector whose department system is also a place to write to."""
+
+    def write(self, outgoing: Outgoing, rows: Iterable[pa.RecordBatch]) -> Receipt:
+        """Write a stream of rows; a second time under the same id, after whatever happened to the first, is once.
+
+        How the place knows its deliveries differs: docs/connectors/ says it for each kind.
+
+        Args:
+            outgoing: What and how.
+            rows: Batches with exactly the columns of `outgoing`.
+
+        Raises:
+            StopError: Options, rights, columns or a row cannot be right.
+            RetryError: The system is away; writing it once more is safe.
+        """
+
+
+def writer_of(connection: Connection) -> Writer:
+    """Return the writer for a connection; nothing is opened yet.
+
+    Raises:
+        StopError: As for `connect`; or the kind only reads.
+    """
+    writer = connect(connection)
+    if not isinstance(writer, Writer):
+        raise StopError(
+            f"connection {connection.where}",
+            f"a delivery over kind {connection.kind!r}, which only reads",
+            "a connection of a kind that writes: sql, file, rest, message",
+            f"name another connection under `deliver` in connectors/systems/{connection.system}.yml",
+        )
+    return writer

@@ -9,8 +9,11 @@ from typing import Final
 
 from connectors.base import Request
 from connectors.drops import unreadable
-from connectors.errors import SetAsideError, StopError
+from connectors.errors import SetAsideError
+from connectors.file_options import Csv
+from connectors.options import part_of
 from connectors.rows import column_positions
+from connectors.text_chunks import TextChunk
 from connectors.text_file import Lines, agreed_encoding, undecodable, wrong_encoding
 
 __all__ = ["csv_cells", "csv_rows"]
@@ -18,7 +21,9 @@ __all__ = ["csv_cells", "csv_rows"]
 _ALLOWED: Final = "rows of as many cells as the header, at the agreed delimiter, quotes in pairs (RFC 4180)"
 
 
-def csv_rows(path: Path, request: Request, where: str, available: dict[str, str]) -> Iterator[list[str | None]]:
+def csv_rows(
+    path: Path, request: Request, where: str, available: dict[str, str], chunk: TextChunk | None = None
+) -> Iterator[list[str | None]]:
     """Give the wanted cells of each row; blank lines are skipped, empty cells stay empty text.
 
     Args:
@@ -27,13 +32,16 @@ def csv_rows(path: Path, request: Request, where: str, available: dict[str, str]
             a comma where it is not set.
         where: The file as errors name it.
         available: Is given every column of the file.
+        chunk: Which rows; all where it is not told.
 
     Raises:
         SetAsideError: `encoding_invalid`, `schema_drift`, or `unreadable`: no header, quotes that do not close, a row
             with another number of cells than the header, or a quote that swallowed the next row.
         StopError: Python knows no such encoding, or the delimiter is no single character.
     """
-    encoding, delimiter = agreed_encoding(path, request), _delimiter(request)
+    chunk = chunk or TextChunk()
+    options = part_of(Csv, request)
+    encoding, delimiter = agreed_encoding(path, options.encoding, where, look=chunk.is_first), options.delimiter
     with path.open(encoding=encoding, errors="strict", newline="") as file:
         lines = Lines(file, where)
         rows = csv_cells(lines, delimiter, where)
@@ -43,10 +51,15 @@ def csv_rows(path: Path, request: Request, where: str, available: dict[str, str]
                 raise unreadable(where, "no line in it", _ALLOWED)
             available.update(dict.fromkeys(header, "text"))
             positions = _positions(header, request, where, path, delimiter)
+            chunk.enter(lines)
             for cells in rows:
                 if cells:
+                    if chunk.full:
+                        return
                     _whole(cells, len(header), lines, delimiter, where)
+                    chunk.took(lines)
                     yield [None if position < 0 else cells[position] for position in positions]
+            chunk.ended()
         except UnicodeError:
             raise wrong_encoding(where, undecodable(path, encoding), encoding) from None
 
@@ -68,18 +81,6 @@ def csv_cells(lines: Lines[str], delimiter: str, where: str) -> Iterator[list[st
         ) from None
 
 
-def _delimiter(request: Request) -> str:
-    delimiter = request.options.get("delimiter", ",")
-    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
-        raise StopError(
-            f"pull of {request.tail}",
-            f"delimiter {delimiter!r}",
-            "one character, such as ',' or '|' or a tab",
-            f"correct it in schemas/sources/{request.tail}.yml",
-        )
-    return delimiter
-
-
 def _positions(header: list[str], request: Request, where: str, path: Path, delimiter: str) -> list[int]:
     try:
         return column_positions(header, request, where)
@@ -92,7 +93,7 @@ def _positions(header: list[str], request: Request, where: str, path: Path, deli
         except (SetAsideError, UnicodeDecodeError, csv.Error, StopIteration):
             pass
         else:
-            raise wrong_encoding(where, "its header is UTF-8", request.options["encoding"]) from None
+            raise wrong_encoding(where, "its header is UTF-8", part_of(Csv, request).encoding) from None
         raise
 
 

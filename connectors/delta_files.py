@@ -120,8 +120,10 @@ def read_rows(
         held = [name for name in file.schema_arrow.names if name not in constants]
         needed = {column.name for column in columns} | {CHANGE_TYPE}
         for batch in file.iter_batches(BATCH_ROWS, columns=[name for name in held if name in needed]):
+            # Arrow itself does not look whether texts are UTF-8 and lists end where they should.
+            batch.validate(full=True)
             yield _given(_without_old_rows(batch), columns, constants, where)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise SetAsideError(
             where,
             f"a file that is no whole Parquet ({type(error).__name__})",

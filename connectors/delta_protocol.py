@@ -50,6 +50,11 @@ _READER_VERSION: Final = 1
 _CAPABILITIES: Final = {"delta-sharing-capabilities": "responseformat=parquet"}
 _BAD_REQUEST: Final = 400
 _MARGIN_SECONDS: Final = 30
+_LAST_MOMENT: Final = 253_402_300_800_000
+"""Milliseconds up to the end of the year 9999."""
+_LARGEST: Final = (1 << 63) - 1
+_NOT_AS_AGREED: Final = (StopIteration, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading an answer of another form raises."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +154,18 @@ class Client:
         if answer is None:
             raise self._malformed("HTTP 400 to the question what the table is")
         version, lines = answer
-        for line in lines:
-            if int(line.get("protocol", {}).get("minReaderVersion", _READER_VERSION)) > _READER_VERSION:
-                raise self._malformed("a table that asks for a later reader")
         try:
+            readers = [int(line["protocol"].get("minReaderVersion", 1)) for line in lines if "protocol" in line]
             described = next(line["metaData"] for line in lines if "metaData" in line)
             fields = json.loads(described["schemaString"])["fields"]
             types = {item["name"]: _type_name(item["type"]) for item in fields}
             changes = str((described.get("configuration") or {}).get("enableChangeDataFeed", "")).lower() == "true"
-            return Table(str(described["id"]), version, types, changes)
-        except (StopIteration, KeyError, TypeError, ValueError, AttributeError):
+            table = Table(str(described["id"]), version, types, changes)
+        except _NOT_AS_AGREED:
             raise self._malformed("a description without id or schema") from None
+        if max(readers, default=_READER_VERSION) > _READER_VERSION:
+            raise self._malformed("a table that asks for a later reader")
+        return table
 
     def version_at(self, since: datetime) -> int | None:
         """Return the first version at or after a moment; None where the server cannot tell."""
@@ -203,7 +209,7 @@ class Client:
     def _files(self, lines: Sequence[Mapping[str, Any]], actions: Sequence[str]) -> list[DataFile]:
         try:
             return [_file(name, line[name]) for line in lines for name in _ACTIONS if name in line and name in actions]
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except _NOT_AS_AGREED:
             raise self._malformed("a file without address, id or size") from None
 
     def _malformed(self, came: str) -> StopError:
@@ -222,6 +228,8 @@ def _lines(response: requests.Response) -> tuple[int, list[dict[str, Any]]] | No
     lines = [json.loads(line) for line in response.content.splitlines() if line.strip()]
     if not all(isinstance(line, dict) for line in lines):
         raise ValueError("no objects")
+    # Half a surrogate pair is JSON, but no text that could be kept.
+    json.dumps(lines, ensure_ascii=False).encode()
     return int(response.headers.get("Delta-Table-Version", "")), lines
 
 
@@ -231,16 +239,19 @@ def _type_name(kind: Any) -> str:
 
 def _file(action: str, line: Mapping[str, Any]) -> DataFile:
     stats = json.loads(line.get("stats") or "{}")
-    rows, version, timestamp, expires = (
-        None if value is None else int(value)
-        for value in (
-            stats.get("numRecords"),
-            line.get("version"),
-            line.get("timestamp"),
-            line.get("expirationTimestamp"),
-        )
-    )
+    rows, version = _number(stats.get("numRecords"), _LARGEST), _number(line.get("version"), _LARGEST)
+    timestamp, expires = (_number(line.get(name), _LAST_MOMENT) for name in ("timestamp", "expirationTimestamp"))
     partition = {str(name): str(value or "") for name, value in (line.get("partitionValues") or {}).items()}
     return DataFile(
         action, str(line["id"]), str(line["url"]), int(line["size"]), rows, partition, version, timestamp, expires
     )
+
+
+def _number(value: Any, most: int) -> int | None:
+    """A whole number from 0 to below a bound; None where nothing is told."""
+    if value is None:
+        return None
+    number = int(value)
+    if not 0 <= number < most:
+        raise ValueError("a number that cannot be right")
+    return number

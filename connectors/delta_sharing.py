@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,12 +15,12 @@ from connectors.delta_files import CHANGE_TYPE, Wanted, download, read_rows
 from connectors.delta_protocol import CHANGE_COLUMNS, Client, DataFile, Table
 from connectors.errors import RetryError, StopError
 from connectors.http import Http, base_url
+from connectors.options import connection_options, options_of
 from connectors.rows import column_positions, regrouped
+from connectors.sharing_options import SharingConnection, SharingPull
 
 __all__ = ["DeltaSharingConnector"]
 
-_CREDENTIALS_VERSION: Final = 1
-_NAME: Final = re.compile(r"(?!\.{1,2}$)[^\s/\x00-\x1f\x7f]{1,255}")
 _IN_MEMORY: Final = 16 << 20
 _CHANGE_OF: Final = {"file": "insert", "add": "insert", "remove": "delete"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,7 +52,8 @@ class DeltaSharingConnector:
             StopError: `share`, `schema` or `table` is missing or no name, or the server refuses.
             RetryError: The server is away.
         """
-        names = _name(request, "share"), _name(request, "schema"), _name(request, "table")
+        pull = options_of(SharingPull, request)
+        names = pull.share, pull.schema_, pull.table
         where = f"{request.tail}, table {'.'.join(names)}"
         client = Client(self._endpoint, self._token, names, where)
         table = client.describe()
@@ -68,41 +68,22 @@ class DeltaSharingConnector:
 
 
 def _check_credentials(connection: Connection) -> None:
-    where, do = f"connection {connection.where}", f"correct it in connectors/systems/{connection.system}.yml"
-    version = connection.options.get("share_credentials_version", _CREDENTIALS_VERSION)
-    if version != _CREDENTIALS_VERSION:
-        raise StopError(where, f"share credentials of version {version!r}", "version 1", do)
-    ends = connection.options.get("expiration_time")
-    if ends is None:
-        return
-    try:
-        end = ends if isinstance(ends, datetime) else datetime.fromisoformat(str(ends))
-    except ValueError:
-        raise StopError(where, "an expiration_time that is no time", "ISO 8601", do) from None
-    if (end if end.tzinfo else end.replace(tzinfo=UTC)) < datetime.now(UTC):
+    end = connection_options(SharingConnection, connection).expiration_time
+    if end is not None and (end if end.tzinfo else end.replace(tzinfo=UTC)) < datetime.now(UTC):
+        where = f"connection {connection.where}"
         raise StopError(where, "a token that has expired", "a valid one", "ask the other hub for a new profile")
-
-
-def _name(request: Request, option: str) -> str:
-    name = str(request.option(option))
-    if not _NAME.fullmatch(name) or (option != "share" and "." in name):
-        raise StopError(
-            f"pull of {request.tail}",
-            f"{option} {name!r}",
-            "up to 255 characters without blanks, / and control characters; schema and table also without a dot",
-            f"correct it in schemas/sources/{request.tail}.yml",
-        )
-    return name
 
 
 def _first_version(client: Client, request: Request, table: Table, mark: dict[str, Any] | None) -> int | None:
     """The first version that is news; None where that is everything."""
-    if request.since is not None:
-        return client.version_at(request.since)
     # A table made anew under its old name, or set back, has no history in common with what was read.
     if not mark or mark["table"] != table.id or mark["version"] > table.version:
         return None
-    return int(mark["version"]) + 1
+    following = int(mark["version"]) + 1
+    if request.since is None:
+        return following
+    asked = client.version_at(request.since)
+    return None if asked is None else min(asked, following)
 
 
 class _DeltaOffer(Offer):

@@ -11,7 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from connectors.base import Request, Withheld
-from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.errors import RetryError, SetAsideError
+from connectors.file_options import Drop
+from connectors.options import part_of
 from connectors.stores import Item, Listing, Spool, Store, file_errors
 
 __all__ = ["Delivery", "Kept", "companions", "deliveries", "file_digest", "unreadable"]
@@ -91,21 +93,14 @@ def unreadable(where: str, came: str, allowed: str, do: str = "ask the departmen
     return SetAsideError(where, came, allowed, do, reason="unreadable")
 
 
-def companions(name: str, suffixes: Mapping[str, Any], where: str) -> dict[str, str]:
+def companions(name: str, suffixes: Mapping[str, Any]) -> dict[str, str]:
     """Return role -> name of what accompanies a main file.
 
     Args:
         name: The main file's.
         suffixes: Role -> the suffix that takes the place of the main file's; other keys do not count.
-        where: As errors name it.
-
-    Raises:
-        StopError: Not a suffix.
     """
-    try:
-        return {role: str(PurePosixPath(name).with_suffix(str(suffixes[role]))) for role in ROLES if suffixes.get(role)}
-    except ValueError:
-        raise StopError(where, "a companion's suffix without a dot", ".ok, .md5, .json", "correct it") from None
+    return {role: str(PurePosixPath(name).with_suffix(str(suffixes[role]))) for role in ROLES if suffixes.get(role)}
 
 
 def deliveries(
@@ -129,12 +124,7 @@ def deliveries(
         StopError: `pattern` is missing or leads out of the place, or the place may not be read.
         RetryError: The place is away.
     """
-    pattern = PurePosixPath(str(request.option("pattern")))
-    if pattern.is_absolute() or ".." in pattern.parts or not pattern.parts:
-        raise StopError(
-            f"pull of {request.tail}", f"pattern '{pattern}'", "a pattern below the folder", "correct the contract"
-        )
-    listing = store.listed(str(pattern), folders)
+    listing = store.listed(str(PurePosixPath(part_of(Drop, request).pattern)), folders)
     picked = listing.picked[-1:] if request.mode == "snapshot" else listing.picked
     kept = Kept(None if request.since else mark, store)
     drops = [_Drop(store, request, listing, item, tuple(parts(store, listing, item))) for item in picked]
@@ -153,7 +143,7 @@ class _Drop:
         self._where = f"{request.tail}, {main.name}"
         self._main = main
         self._parts = parts
-        self._names = companions(main.name, request.options, f"pull of {request.tail}")
+        self._names = companions(main.name, part_of(Drop, request).model_dump())
         present = {role: listing.beside.get(name) for role, name in self._names.items()}
         self._present = {role: item for role, item in present.items() if item is not None and not item.folder}
 
@@ -190,7 +180,7 @@ class _Drop:
         algorithm = path.suffix.lstrip(".").lower()
         told = path.read_text(encoding="utf-8", errors="replace").split()
         digested = [folder / part.name for part in self._parts] if self._main.folder else [folder / self._main.name]
-        own = file_digest(algorithm, digested, f"pull of {self._tail}")
+        own = file_digest(algorithm, digested)
         return None if own in [word.lower() for word in told[:1]] else f"its {algorithm} is not the one sent"
 
     def _withheld(self, reason: str, came: str, allowed: str) -> Withheld:
@@ -199,17 +189,9 @@ class _Drop:
         return Withheld(self._main.name, reason, message, condition.hexdigest())
 
 
-def file_digest(algorithm: str, paths: Sequence[Path], where: str = "") -> str:
-    """Return the digest of files, one after the other.
-
-    Raises:
-        StopError: No such algorithm.
-    """
-    try:
-        digest = hashlib.new(algorithm, usedforsecurity=False)
-        digest.hexdigest()
-    except (ValueError, TypeError):  # unknown, or one that asks how long its digest shall be
-        raise StopError(where, f"digest suffix .{algorithm}", ".md5, .sha1, .sha256, .sm3, …", "correct it") from None
+def file_digest(algorithm: str, paths: Sequence[Path]) -> str:
+    """Return the digest of files, one after the other."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     for path in paths:
         with path.open("rb") as file:
             while block := file.read(_CHUNK):

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ChangedError", "RetryError", "SetAsideError", "StopError"]
+__all__ = ["ChangedError", "ColumnsMissingError", "RetryError", "SetAsideError", "StopError"]
 
 
 class _WhereWhatAllowedDo(Exception):
@@ -54,3 +54,18 @@ class SetAsideError(_WhereWhatAllowedDo):
 
     def __reduce__(self) -> tuple[type[SetAsideError], tuple[str, str, str, str, str]]:  # type: ignore[override]
         return type(self), (self.where, self.came, self.allowed, self.do, self.reason)
+
+
+class ColumnsMissingError(SetAsideError):
+    """One delivery lacks agreed columns: `schema_drift`.
+
+    Args:
+        columns: What they are called in the contract.
+    """
+
+    def __init__(self, where: str, came: str, allowed: str, do: str, columns: tuple[str, ...]) -> None:
+        super().__init__(where, came, allowed, do, "schema_drift")
+        self.columns = columns
+
+    def __reduce__(self) -> tuple[type[ColumnsMissingError], tuple[str, str, str, str, tuple[str, ...]]]:  # type: ignore[override]
+        return type(self), (self.where, self.came, self.allowed, self.do, self.columns)

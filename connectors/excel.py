@@ -10,7 +10,8 @@ from typing import Any
 from connectors.base import Request
 from connectors.cells import cell_text
 from connectors.drops import unreadable
-from connectors.errors import StopError
+from connectors.file_options import Excel
+from connectors.options import part_of
 from connectors.rows import column_positions, schema_drift
 from connectors.workbooks import Cells, Rows, sheet
 
@@ -33,7 +34,7 @@ def excel_rows(path: Path, request: Request, where: str, available: dict[str, st
             cells outside the header's columns, data below the foot).
         StopError: `header_rows` is no whole number from 1 on.
     """
-    depth = _depth(request)
+    depth = part_of(Excel, request).header_rows
     found = sheet(path, request, where)
     rows = enumerate((_texts(cells) for cells in found.rows), start=1)
     header = header_names([_header_start(rows, request, where), *(cells for _, cells in islice(rows, depth - 1))])
@@ -45,7 +46,8 @@ class _Sheet:
     """Where a sheet's wanted columns stand, and what ends it."""
 
     def __init__(self, request: Request, header: list[str], where: str, rows: Rows) -> None:
-        fill_down = tuple(request.options.get("fill_down", ()))
+        options = part_of(Excel, request)
+        fill_down = options.fill_down
         self.where = where
         self.width = len(header)
         self.exact = rows.exact
@@ -53,7 +55,7 @@ class _Sheet:
         filled = column_positions(header, request, where, fill_down) if fill_down else []
         self.groups = [position for position in filled if position >= 0]
         self.own = [place for place in self.positions if place >= 0 and place not in self.groups]
-        self.stops = tuple(str(word) for word in request.options.get("stop_at", ()))
+        self.stops = options.stop_at
 
     def squared(self, cells: Cells, number: int) -> Cells:
         """Bring a row to the header's width; what lies outside would vanish."""
@@ -112,20 +114,8 @@ def _first(cells: Sequence[str | None]) -> str | None:
     return next((text.strip() for text in cells if text and text.strip()), None)
 
 
-def _depth(request: Request) -> int:
-    depth = request.options.get("header_rows", 1)
-    if not isinstance(depth, int) or depth < 1:
-        raise StopError(
-            f"pull of {request.tail}",
-            f"header_rows {depth!r}",
-            "1, 2, 3, …",
-            f"correct schemas/sources/{request.tail}.yml",
-        )
-    return depth
-
-
 def _header_start(rows: Iterator[tuple[int, Cells]], request: Request, where: str) -> Cells:
-    wanted = _clean(str(request.options.get("header_starts_with") or ""))
+    wanted = _clean(part_of(Excel, request).header_starts_with)
     for _, cells in rows:
         if any(_clean(text) == wanted for text in cells) if wanted else _first(cells):
             return cells

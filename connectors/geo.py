@@ -15,12 +15,14 @@ from pyogrio.raw import open_arrow
 from pyproj import CRS
 
 from connectors.base import BATCH_ROWS, WHOLE, Chunk, Connection, Offer, Request, Withheld
-from connectors.coordinates import Shifted
+from connectors.coordinates import Shifted, declared_crs
 from connectors.drops import Delivery, deliveries
 from connectors.errors import SetAsideError
-from connectors.geo_layer import BYTES, SHAPEFILE, agreed_crs, incomplete, quiet, read_layer, unreadable_by_gdal
-from connectors.ogc import GEOMETRY
-from connectors.places import open_store
+from connectors.file_options import Zipped
+from connectors.geo_layer import BYTES, SHAPEFILE, incomplete, quiet, read_layer, unreadable_by_gdal
+from connectors.geo_options import GEOMETRY, GeoFilePull
+from connectors.options import options_of, part_of
+from connectors.places import check_place, open_store
 from connectors.probe import Probe, probe_of
 from connectors.rows import column_positions, missing_columns, regrouped
 from connectors.stores import Item, Listing, Spool, Store, file_errors
@@ -36,9 +38,13 @@ class GeoFileConnector:
 
     Args:
         connection: `place` is a folder, `sftp://user@host:port/path` or `s3://bucket/prefix`.
+
+    Raises:
+        StopError: The place or its options cannot be right.
     """
 
     def __init__(self, connection: Connection) -> None:
+        check_place(connection)
         self._connection = connection
 
     def offers(self, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer | Withheld]:
@@ -48,8 +54,7 @@ class GeoFileConnector:
             StopError: The place, its credentials, `pattern`, `crs`, `probe` or `encoding` is wrong.
             RetryError: The place is away.
         """
-        crs = agreed_crs(request)
-        probe_of(request, crs)
+        crs = declared_crs(options_of(GeoFilePull, request).crs)
         for delivery in deliveries(open_store(self._connection), request, mark, _parts, _FOLDERS):
             if isinstance(delivery, Withheld):
                 yield delivery
@@ -71,7 +76,7 @@ class _GeoOffer(Offer):
         self._request = request
         self._crs = crs
         self._where = f"{request.tail}, {delivery.name}"
-        self._spool = Spool() if "member" in request.options else None
+        self._spool = Spool() if part_of(Zipped, request).member else None
         self._path = (
             unpacked_whole(delivery.path, request, self._where, self._spool.path) if self._spool else delivery.path
         )
@@ -119,13 +124,15 @@ class _GeoOffer(Offer):
                     if probe is not None and probed is not None:
                         probe.look(self._decoded(batch.column(probed)), batch.column(geometry))
                     yield self._named(batch, names, geometry)
-        except (DataSourceError, DataLayerError, pa.ArrowException, ValueError) as error:
+        except (DataSourceError, DataLayerError, pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the file system's own, not GDAL's by way of Arrow
             raise unreadable_by_gdal(self._where, error) from None
 
     def _opened(self, wanted: list[str], names: dict[str, str | None], probe: Probe | None) -> Any:
         return open_arrow(
             self._path,
-            layer=self._request.options.get("layer"),
+            layer=options_of(GeoFilePull, self._request).layer,
             encoding=BYTES if self._layer.encoding else None,
             columns=wanted,
             read_geometry=probe is not None or GEOMETRY in names.values(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +15,17 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from connectors.base import Request
-from connectors.coordinates import Shifted, declared_crs
+from connectors.coordinates import Shifted
 from connectors.drops import unreadable
-from connectors.errors import SetAsideError, StopError
-from connectors.ogc import GEOMETRY
+from connectors.errors import SetAsideError
+from connectors.geo_options import GEOMETRY, GeoFilePull
+from connectors.options import options_of
 from connectors.rows import schema_drift
 
 __all__ = [
     "BYTES",
     "SHAPEFILE",
     "Layer",
-    "agreed_crs",
     "incomplete",
     "quiet",
     "read_layer",
@@ -59,25 +58,6 @@ class Layer:
     features: int | None
 
 
-def agreed_crs(request: Request) -> CRS | Shifted:
-    """Return the CRS of option `crs`, once option `encoding` is proved to be one as well.
-
-    Raises:
-        StopError: There is no such CRS or encoding.
-    """
-    encoding = request.options.get("encoding")
-    try:
-        codecs.lookup(str(encoding or BYTES))
-        return declared_crs(request.option("crs"))
-    except (CRSError, LookupError):
-        raise StopError(
-            f"pull of {request.tail}",
-            f"crs {request.options['crs']!r}, encoding {encoding!r}",
-            "a CRS as EPSG:4490, GCJ-02 or BD-09, an encoding as gb18030",
-            f"correct them in schemas/sources/{request.tail}.yml",
-        ) from None
-
-
 def read_layer(path: Path, request: Request, crs: CRS | Shifted, where: str) -> Layer:
     """Read what a file says of the agreed layer, and hold its CRS against the agreed one.
 
@@ -88,15 +68,20 @@ def read_layer(path: Path, request: Request, crs: CRS | Shifted, where: str) -> 
     shapefile = path.suffix.lower() == ".shp"
     if shapefile:
         _whole_shapefile(path, where)
-    encoding = request.options.get("encoding") if shapefile else None
+    pull = options_of(GeoFilePull, request)
+    encoding = pull.encoding if shapefile else None
     try:
         with quiet():
-            info = pyogrio.read_info(path, layer=request.options.get("layer"), encoding=BYTES if encoding else None)
+            # Else GDAL's first would be taken, and the others lost without a word.
+            warnings.filterwarnings("error", "More than one layer", UserWarning)
+            info = pyogrio.read_info(path, layer=pull.layer, encoding=BYTES if encoding else None)
     except (DataSourceError, FieldError, FeatureError, GeometryError, NameError, ValueError) as error:
         # NameError: pyogrio 0.13 fails so over a CRS that GDAL cannot write; ValueError: a name is no UTF-8.
         raise unreadable_by_gdal(where, error) from None
+    except UserWarning:
+        raise schema_drift(where, "several layers, of which the contract names none", request.fields) from None
     except DataLayerError:
-        raise schema_drift(where, f"no layer {request.options.get('layer')!r}", request.fields) from None
+        raise schema_drift(where, f"no layer {pull.layer!r}", request.fields) from None
     _same_crs(info["crs"], crs, where, is_geojson=path.suffix.lower() in _GEOJSON)
     given = [str(name) for name in info["fields"]]
     decoded = [name.encode(BYTES).decode(encoding, "replace") for name in given] if encoding else given
@@ -111,6 +96,7 @@ def quiet() -> Iterator[None]:
     """Keep what GDAL warns of out of the log: it names values, and all that counts of it is checked here or later."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
         yield
 
 

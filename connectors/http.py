@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -27,9 +27,11 @@ FIRST_PAUSE: float = 0.5
 """Seconds before the second try; each later pause is twice as long, with as much jitter."""
 
 LONGEST_PAUSE: Final = 60.0
-"""No pause is longer, whatever `Retry-After` says: the runner's own retry waits better than a held connection."""
+"""No pause is longer; who asks for more by `Retry-After` is left: the runner's own retry waits better than we do."""
 
 _TIMEOUT: Final = (10, 120)
+_LONGEST_TOLD: Final = 366 * 86_400.0
+"""Seconds; a server that asks for more means never."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +101,8 @@ class Http:
             **parts: `params`, `json`, `headers`, `auth` as `requests` takes them; `auth` signs every try anew.
 
         Raises:
-            RetryError: No connection, a time-out, 429, 5xx or a broken answer, each time.
+            RetryError: No connection, a time-out, 429, 5xx or a broken answer, each time. Or the server asks to
+                be left alone for longer than we wait, which ends the sending at once.
             StopError: Any other status.
         """
         retrying = Retrying(
@@ -131,13 +134,25 @@ class Http:
         except requests.RequestException as error:
             raise self._outage(f"no whole answer ({type(error).__name__})") from None
         if answer.status_code == requests.codes.too_many_requests or answer.status_code >= 500:
-            raise self._outage(f"HTTP {answer.status_code}", _retry_after(answer))
+            raise self._unwilling(answer)
         if not 200 <= answer.status_code < 300 and answer.status_code not in handed_back:
             raise self._refused(f"HTTP {answer.status_code}")
         try:
             return parse(answer)
         except (ValueError, RecursionError):
             raise self._outage("an answer that is not whole or not of the agreed form") from None
+
+    def _unwilling(self, answer: requests.Response) -> RetryError:
+        pause, came = _retry_after(answer), f"HTTP {answer.status_code}"
+        if pause <= LONGEST_PAUSE:
+            return self._outage(came, pause)
+        when = datetime.now(UTC) + timedelta(seconds=pause)
+        return RetryError(
+            self._where,
+            f"{came}, and the server asks to be left alone for {pause:.0f} seconds",
+            f"a pause of at most {LONGEST_PAUSE:.0f} seconds",
+            f"run again after {when:%Y-%m-%dT%H:%M:%SZ}",
+        )
 
     def _outage(self, came: str, pause: float = 0.0) -> _OutageError:
         error = _OutageError(self._where, came, "a whole answer", "run again later; if it stays, ask the department")
@@ -169,8 +184,8 @@ def _retry_after(answer: requests.Response) -> float:
     """Seconds the server asks to wait: a number or a date (RFC 9110, 10.2.3)."""
     value = answer.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), _LONGEST_TOLD)
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+        return min(max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()), _LONGEST_TOLD)
+    except (TypeError, ValueError, OverflowError):
         return 0.0

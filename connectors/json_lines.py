@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,10 @@ import pyarrow as pa
 
 from connectors.base import Request
 from connectors.drops import unreadable
-from connectors.rows import record_batches
+from connectors.file_options import JsonLines
+from connectors.options import part_of
+from connectors.rows import missing_columns, text_batches
+from connectors.text_chunks import TextChunk
 from connectors.text_file import Lines, agreed_encoding, undecodable, wrong_encoding
 
 __all__ = ["json_lines_batches"]
@@ -25,7 +28,9 @@ class _Number(str):
     __slots__ = ()
 
 
-def json_lines_batches(path: Path, request: Request, where: str, available: dict[str, str]) -> Iterator[pa.RecordBatch]:
+def json_lines_batches(
+    path: Path, request: Request, where: str, available: dict[str, str], chunk: TextChunk | None = None
+) -> Iterator[pa.RecordBatch]:
     """Stream the objects as text; blank lines are skipped, a nested object or list is its JSON.
 
     Args:
@@ -33,26 +38,42 @@ def json_lines_batches(path: Path, request: Request, where: str, available: dict
         request: Its `encoding` is the agreed one (default UTF-8).
         where: The file as errors name it.
         available: Is given every key of the file, as they are met.
+        chunk: Which rows; all where it is not told.
 
     Raises:
         SetAsideError: `encoding_invalid`, `schema_drift` (a wanted key is in no object) or `unreadable`: a line that is
             no JSON object.
         StopError: Python knows no such encoding.
     """
-    options = {"encoding": "utf-8", **request.options}
-    encoding = agreed_encoding(path, Request(request.tail, request.fields, options))
+    chunk = chunk or TextChunk()
+    encoding = agreed_encoding(path, part_of(JsonLines, request).encoding, where, look=chunk.is_first)
+    available.update(dict.fromkeys(chunk.columns, "json"))
+    names = [request.names_of(field) for field in request.fields]
     with path.open(encoding=encoding, errors="strict", newline="\n") as file:
+        records = _records(Lines(file, where), where, available, chunk)
         try:
-            yield from record_batches(_records(Lines(file, where), where, available), request, where)
+            yield from text_batches(([_of(record, among) for among in names] for record in records), request.fields)
         except UnicodeDecodeError:
             raise wrong_encoding(where, undecodable(path, encoding), encoding) from None
+    if chunk.is_last and chunk.rows:
+        met = zip(request.fields, names, strict=True)
+        missing_columns(where, sorted(f for f, among in met if available.keys().isdisjoint(among)), request)
 
 
-def _records(lines: Lines[str], where: str, available: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _of(record: dict[str, str | None], names: Sequence[str]) -> str | None:
+    return next((record[name] for name in names if name in record), None)
+
+
+def _records(
+    lines: Lines[str], where: str, available: dict[str, str], chunk: TextChunk
+) -> Iterator[dict[str, str | None]]:
+    chunk.enter(lines)
     for line in lines:
         lines.taken.clear()
         if line.isspace():
             continue
+        if chunk.full:
+            return
         try:
             record = json.loads(
                 line, parse_int=_Number, parse_float=_Number, parse_constant=_constant, object_pairs_hook=_object
@@ -65,7 +86,9 @@ def _records(lines: Lines[str], where: str, available: dict[str, str]) -> Iterat
         except (ValueError, RecursionError):
             raise unreadable(where, f"line {lines.number} is no JSON object that can be kept", _ALLOWED) from None
         available.update(dict.fromkeys(record, "json"))
+        chunk.took(lines)
         yield texts
+    chunk.ended()
 
 
 def _constant(_: str) -> None:

@@ -23,11 +23,10 @@ from kombu.messaging import Consumer, Producer
 
 from connectors.base import Connection
 from connectors.errors import RetryError, StopError
+from connectors.message_options import MessageConnection
+from connectors.options import connection_options
 
-__all__ = ["Link", "check_place"]
-
-HEARTBEAT_SECONDS: Final = 60
-"""How often each side says it is still there; the connection may say another number, and the broker a smaller one."""
+__all__ = ["AmqpLink", "check_place"]
 
 _CONNECT_SECONDS: Final = 10
 _SLICE_SECONDS: Final = 1.0
@@ -66,8 +65,8 @@ def check_place(connection: Connection) -> None:
         raise StopError(where, f"a broker kombu cannot speak with ({type(error).__name__})", allowed, do) from None
 
 
-class Link:
-    """An open connection with one channel; closed by `close`, which gives back to the queue what was not acknowledged.
+class AmqpLink:
+    """An open connection with one channel; see `connectors.message_brokers.Link`.
 
     Args:
         connection: Where to; see `connectors.message`.
@@ -201,9 +200,9 @@ class Link:
 
 
 def _broker(connection: Connection) -> Broker:
-    parts = urlsplit(connection.place)
-    tls = {"server_hostname": parts.hostname, "ca_certs": connection.options.get("ca_file")}
-    options = dict(connection.options.get("transport_options", {}))
+    parts, told = urlsplit(connection.place), connection_options(MessageConnection, connection)
+    tls = {"server_hostname": parts.hostname, "ca_certs": told.ca_file}
+    options = dict(told.transport_options)
     if parts.scheme in ("amqp", "amqps", "pyamqp"):
         options["confirm_publish"] = True
     return Broker(
@@ -211,6 +210,6 @@ def _broker(connection: Connection) -> Broker:
         password=connection.secret or None,
         ssl=tls if parts.scheme == "amqps" else False,
         connect_timeout=_CONNECT_SECONDS,
-        heartbeat=float(connection.options.get("heartbeat_seconds", HEARTBEAT_SECONDS)),
+        heartbeat=told.heartbeat_seconds,
         transport_options=options,
     )

@@ -6,7 +6,6 @@ A file says what it is in, but not whether that is true: swapped axes and shifte
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +16,9 @@ from pyproj import CRS, Transformer
 
 from connectors.base import Request
 from connectors.coordinates import Shifted
-from connectors.errors import SetAsideError, StopError
+from connectors.errors import SetAsideError
+from connectors.geo_options import Probed
+from connectors.options import part_of
 from connectors.rows import as_text
 
 __all__ = ["Probe", "probe_of"]
@@ -116,24 +117,11 @@ def probe_of(request: Request, crs: CRS | Shifted) -> Probe | None:
     Raises:
         StopError: It has another form.
     """
-    told = request.options.get("probe")
+    told = part_of(Probed, request).probe
     if told is None:
         return None
-    try:
-        ((column, value),) = told["where"].items()
-        longitude, latitude = (float(number) for number in told["near"])
-        within = float(told["within_m"])
-        right = isinstance(told, Mapping) and abs(longitude) <= 180 and abs(latitude) <= 90 and 0 < within < math.inf
-    except (KeyError, TypeError, ValueError, AttributeError):
-        right = False
-    if not right:
-        raise StopError(
-            f"pull of {request.tail}",
-            "a `probe` of another form",
-            "{where: {column: value}, near: [longitude, latitude], within_m: 2000}",
-            f"correct it in schemas/sources/{request.tail}.yml",
-        )
-    return Probe(str(column), str(as_text(value)), (longitude, latitude), within, crs)
+    ((column, value),) = told.where.items()
+    return Probe(column, str(as_text(value)), told.near, told.within_m, crs)
 
 
 def _true(points: npt.NDArray[Any], crs: CRS | Shifted) -> npt.NDArray[Any]:

@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from connectors.base import Chunk, Connection, Offer, Request
+from connectors.base import Chunk, Connection, Offer, Outgoing, Receipt, Request
 from connectors.errors import StopError
 from connectors.http import Http
+from connectors.options import options_of
 from connectors.rest_answers import Answer, records_of, total_of
 from connectors.rest_calls import Caller
 from connectors.rest_chunks import Page, PagedOffer, Position, Progress, value_of
-from connectors.rest_options import CHINA, Pull, Push, Verify, options_of
+from connectors.rest_options import CHINA, Pull, Verify
 from connectors.rest_paging import first_position, link_position, next_position, page_params
 from connectors.rest_platform import decrypt_secret, sign
-from connectors.rest_push import Pushed, push_pages
+from connectors.rest_push import push
 from connectors.rest_verify import Verified, VerifyStore, verify_each
 from connectors.rows import as_text, quick_columns, text_columns
 
@@ -38,8 +39,7 @@ class RestConnector:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._where = f"connection {connection.where}"
-        self._secret = connection.secret
+        self._connection = connection
         self._caller = Caller(connection)
 
     def offers(self, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer]:
@@ -49,44 +49,32 @@ class RestConnector:
             StopError: An option is missing, unknown or wrong; an increment names no `cursor` and `since_param`.
         """
         pull = options_of(Pull, request, self._caller.auth.defaults)
-        if request.mode == "increment" and not (pull.cursor and pull.since_param):
-            raise StopError(
-                f"pull of {request.tail}",
-                "an increment without `cursor` and `since_param`",
-                "the field that tells when a row changed, and the parameter that asks for rows since a time",
-                f"set both in schemas/sources/{request.tail}.yml, or take mode snapshot",
-            )
         yield _RestOffer(self._caller, request, pull, mark)
 
     def verify(
-        self,
-        request: Request,
-        questions: Iterable[tuple[str, Mapping[str, str]]],
-        store: VerifyStore,
+        self, request: Request, questions: Iterable[tuple[str, Mapping[str, str]]], store: VerifyStore, secret: bytes
     ) -> Iterator[Verified]:
         """Verify one person or unit after another; see `connectors.rest_verify.verify_each`."""
         options = options_of(Verify, request, self._caller.auth.defaults)
-        return verify_each(self._caller, request, options, questions, store, self._secret)
+        return verify_each(self._caller, request, options, questions, store, secret)
 
-    def push(
-        self, request: Request, records: Iterable[Mapping[str, Any]], name: str, pages_done: int = 0
-    ) -> Iterator[Pushed]:
-        """Write rows in pages; see `connectors.rest_push.push_pages`."""
-        options = options_of(Push, request, {"code": self._caller.auth.defaults.get("code", "")})
-        return push_pages(self._caller, request.tail, options, records, name, pages_done)
+    def write(self, outgoing: Outgoing, rows: Iterable[pa.RecordBatch]) -> Receipt:
+        """Write rows in pages; see `connectors.rest_push.push`."""
+        return push(self._caller, self._connection, outgoing, rows)
 
 
 class _RestOffer(PagedOffer):
     """All pages of one service, or of what is new in it."""
 
     def __init__(self, caller: Caller, request: Request, pull: Pull, mark: dict[str, Any] | None) -> None:
-        super().__init__(request, f"{request.tail}, {pull.title}")
+        super().__init__(request, f"{request.tail}, {pull.title}", pull.pages_a_chunk)
         self._caller = caller
         self._pull = pull
         self._reached = datetime.fromisoformat(mark["cursor"]) if mark and request.mode == "increment" else None
-        self._since = _aware(request.since) if request.mode == "increment" and request.since else None
-        if self._since is None and self._reached is not None:
-            self._since = self._reached - timedelta(hours=pull.overlap_hours)
+        self._since = self._reached and self._reached - timedelta(hours=pull.overlap_hours)
+        if self._since is not None and request.since is not None:
+            # A backfill that began later than the last pull ended would leave rows out for good.
+            self._since = min(self._since, _aware(request.since))
         title = pull.service or pull.path
         self.name = f"{title} from {self._since.isoformat()}" if self._since else f"{title} all pages"
 

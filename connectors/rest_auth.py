@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Any, Protocol
 
 import requests
-from pydantic import Field, TypeAdapter, ValidationError
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from connectors.auth_options import (
+    BasicKind,
+    HeaderKind,
+    Kind,
+    OAuth2Kind,
+    PlatformKind,
+    QueryKind,
+    RestConnection,
+    SortedKind,
+    WebConnection,
+    secret_fault,
+)
 from connectors.base import Connection
 from connectors.errors import StopError
 from connectors.http import Http, base_url
+from connectors.options import connection_options
 from connectors.rest_answers import Answer
-from connectors.rest_oauth import HeaderSigner, OAuth2, OAuth2Kind
-from connectors.rest_options import Options, faults
+from connectors.rest_oauth import HeaderSigner, OAuth2
 from connectors.rest_platform import NationalPlatform
-from connectors.rest_sorted import SortedKind, SortedSigner
+from connectors.rest_sorted import SortedSigner
 
 __all__ = ["Auth", "auth_of"]
 
@@ -41,68 +52,19 @@ class Auth(Protocol):
         """Whether an answer means that the credentials have ended."""
 
 
-class NoneKind(Options):
-    """Everybody may call."""
-
-    kind: Literal["none"]
-
-
-class HeaderKind(Options):
-    """A header holds the secret, after a prefix such as `Bearer `."""
-
-    kind: Literal["header"]
-    name: str = Field(min_length=1)
-    prefix: str = ""
-
-
-class QueryKind(Options):
-    """A query parameter holds the secret (天地图's `tk`)."""
-
-    kind: Literal["query"]
-    name: str = Field(min_length=1)
-
-
-class BasicKind(Options):
-    """User and password, RFC 7617."""
-
-    kind: Literal["basic"]
-    user: str = Field(min_length=1)
-
-
-class PlatformKind(Options):
-    """The national exchange platform."""
-
-    kind: Literal["national_platform"]
-    requester_id: str = Field(min_length=1)
-    secret_path: str = Field(min_length=1)
-
-
-Kind = Annotated[
-    NoneKind | HeaderKind | QueryKind | BasicKind | OAuth2Kind | SortedKind | PlatformKind,
-    Field(discriminator="kind"),
-]
-_KINDS: Final[TypeAdapter[Kind]] = TypeAdapter(Kind)
-
-
 def auth_of(connection: Connection) -> Auth:
-    """Return how a connection signs; one that names `requester_id` and no `auth` is the national platform.
+    """Return how a connection signs.
 
     Raises:
-        StopError: The option is wrong, or there is a secret and no use for it, or a use and no secret.
+        StopError: Its options are wrong, or there is a secret and no use for it, or a use and no secret.
     """
-    where = f"connection {connection.where}"
-    do = f"correct it in connectors/systems/{connection.system}.yml"
-    options = connection.options.get("auth", {"kind": "none"})
-    if "auth" not in connection.options and "requester_id" in connection.options:
-        given = {name: connection.option(name) for name in ("requester_id", "secret_path")}
-        options = {"kind": "national_platform", **given}
-    try:
-        kind = _KINDS.validate_python(options)
-    except ValidationError as error:
-        raise StopError(where, f"auth: {faults(error)}", "the kinds of docs/connectors/rest.md", do) from None
-    if isinstance(kind, NoneKind) == bool(connection.secret):
-        came = "a secret that auth 'none' has no use for" if connection.secret else f"no secret for auth {kind.kind!r}"
-        raise StopError(where, came, "a secret where auth is another than 'none', and only there", do)
+    model = RestConnection if connection.kind == "rest" else WebConnection
+    kind = connection_options(model, connection).signing
+    fault = secret_fault(kind, has_secret=bool(connection.secret))
+    if fault is not None:
+        came, _, allowed = fault.partition("; allowed: ")
+        do = f"correct it in connectors/systems/{connection.system}.yml"
+        raise StopError(f"connection {connection.where}", came, allowed, do)
     return _made(kind, connection)
 
 

@@ -21,7 +21,7 @@ from connectors.errors import ChangedError, StopError
 from connectors.http import Http
 from connectors.rows import missing_columns, regrouped
 
-__all__ = ["PAGES_A_CHUNK", "Page", "PagedOffer", "Position", "Progress", "digest_of", "value_of"]
+__all__ = ["Page", "PagedOffer", "Position", "Progress", "digest_of", "value_of"]
 
 PAGES_A_CHUNK: Final = 50
 """Pages of a chunk where the contract says nothing."""
@@ -129,10 +129,10 @@ class PagedOffer(Offer):
         where: How errors name the offer.
     """
 
-    def __init__(self, request: Request, where: str) -> None:
+    def __init__(self, request: Request, where: str, pages_a_chunk: int) -> None:
         self._request = request
         self._where = where
-        self._pages_a_chunk = positive(request, "pages_a_chunk", PAGES_A_CHUNK)
+        self._pages_a_chunk = pages_a_chunk
         self._note: Chunk | None = None
 
     @abstractmethod
@@ -251,20 +251,3 @@ def value_of(record: Mapping[str, Any], names: Sequence[str]) -> Any:
 def digest_of(value: Any) -> str:
     """Return a short digest of anything JSON-able."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def positive(request: Request, option: str, default: int) -> int:
-    """Return an option that is a whole number above 0.
-
-    Raises:
-        StopError: It is something else.
-    """
-    value = request.options.get(option, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise StopError(
-            f"pull of {request.tail}",
-            f"{option} {value!r}",
-            "a whole number above 0",
-            f"correct it in schemas/sources/{request.tail}.yml",
-        )
-    return value

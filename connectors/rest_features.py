@@ -12,14 +12,12 @@ import requests
 import shapely
 
 from connectors.base import Request
+from connectors.geo_options import GEOMETRY
 from connectors.rest_answers import json_of
 from connectors.rest_chunks import value_of
 from connectors.rows import as_text
 
-__all__ = ["GEOMETRY", "feature_batch", "features_of", "geometry_types", "total_told"]
-
-GEOMETRY: Final = "geometry"
-"""The name a contract gives the geometry column; it holds WKB."""
+__all__ = ["feature_batch", "features_of", "geometry_types", "total_told"]
 
 _LONGEST_TOTAL: Final = 15
 

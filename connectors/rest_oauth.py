@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
-from pydantic import Field
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from connectors.auth_options import OAuth2Kind
 from connectors.errors import StopError
 from connectors.http import Http
 from connectors.rest_answers import Answer, shown
-from connectors.rest_options import Options
 
-__all__ = ["HeaderSigner", "OAuth2", "OAuth2Kind"]
+__all__ = ["HeaderSigner", "OAuth2"]
 
 _MARGIN_SECONDS: Final = 30
 """A token this close to its end is fetched anew."""
-
-
-class OAuth2Kind(Options):
-    """Client credentials, RFC 6749 section 4.4; the client proves itself in a header or in the body (2.3.1)."""
-
-    kind: Literal["oauth2"]
-    token_path: str = Field(min_length=1)
-    client_id: str = Field(min_length=1)
-    scope: str = ""
-    client_in: Literal["header", "body"] = "header"
 
 
 class HeaderSigner(AuthBase):

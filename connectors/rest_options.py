@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, field_validator
 
-from connectors.base import Request
-from connectors.errors import StopError
+from connectors.auth_options import time_format
+from connectors.options import Options, PullOptions, quoted
 
-__all__ = ["CHINA", "Call", "Options", "Pull", "Push", "Verify", "faults", "options_of"]
+__all__ = ["CHINA", "Call", "Pull", "Push", "Verify"]
 
 CHINA: Final = ZoneInfo("Asia/Shanghai")
 """The zone of times that name none."""
@@ -21,10 +21,10 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value).lower() if isinst
 """A code as text; YAML reads `0` as a number and `true` as a truth."""
 
 
-class Options(BaseModel):
-    """Options of which every name is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_SINCE: Final = {
+    "cursor": "the field that tells when a row changed",
+    "since_param": "the parameter that asks for rows since a time",
+}
 
 
 class Call(Options):
@@ -38,11 +38,12 @@ class Call(Options):
         code, ok_codes: Where the answer's own code lies, and which values mean success.
     """
 
+    page: ClassVar[str] = "docs/connectors/rest.md"
     path: str = Field(min_length=1)
     service: str = ""
     method: Literal["GET", "POST"] = "GET"
     send: Literal["query", "json", "form"] | None = None
-    params: dict[str, Scalar] = {}
+    params: dict[str, Scalar] = Field(default={})
     code: str = ""
     ok_codes: tuple[Text, ...] = ("0",)
 
@@ -56,14 +57,15 @@ class Call(Options):
         """The call as errors name it."""
         return f"service {self.service or self.path}"
 
-    @model_validator(mode="after")
-    def _get_has_no_body(self) -> Self:
-        if self.method == "GET" and self.sent_as != "query":
+    @field_validator("send")
+    @classmethod
+    def _get_has_no_body(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("method") == "GET" and value not in (None, "query"):
             raise ValueError("a GET sends its parameters in the query")
-        return self
+        return value
 
 
-class Pull(Call):
+class Pull(Call, PullOptions):
     """How the rows of a dataset are pulled; docs/connectors/rest.md has each option's meaning."""
 
     records: str = ""
@@ -76,20 +78,48 @@ class Pull(Call):
     size_param: str = "pageSize"
     offset_param: str = "offset"
     token_param: str = "cursor"  # noqa: S105  the name of a parameter
-    next: str = ""
-    cursor: str = ""
+    next: str = Field(default="", validate_default=True)
+    cursor: str = Field(default="", validate_default=True)
     cursor_format: str = "iso"
-    since_param: str = ""
+    since_param: str = Field(default="", validate_default=True)
     since_format: str = "%Y-%m-%d %H:%M:%S"
-    overlap_hours: float = Field(default=24, ge=0)
+    overlap_hours: float = Field(default=24, ge=0, allow_inf_nan=False)
 
-    @model_validator(mode="after")
-    def _paging_is_whole(self) -> Self:
-        if self.paging == "token" and not self.next:
-            raise ValueError("paging by token needs `next`, the token's place in the answer")
-        if self.paging == "link" and self.method != "GET":
+    @field_validator("paging")
+    @classmethod
+    def _a_link_is_got(cls, value: str, info: ValidationInfo) -> str:
+        if value == "link" and info.data.get("method") == "POST":
             raise ValueError("paging by link needs method GET")
-        return self
+        return value
+
+    @field_validator("next")
+    @classmethod
+    def _a_token_lies_somewhere(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("paging") == "token" and not value:
+            raise ValueError("paging by token needs `next`, the token's place in the answer")
+        return value
+
+    @field_validator("cursor", "since_param")
+    @classmethod
+    def _an_increment_asks_since(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("mode") == "increment" and not value:
+            raise ValueError(f"an increment needs it: {_SINCE[str(info.field_name)]}")
+        return value
+
+    @field_validator("cursor_format")
+    @classmethod
+    def _reads_what_it_writes(cls, value: str) -> str:
+        if time_format(value, "iso", "ms", "s") not in ("iso", "ms", "s"):
+            try:
+                datetime.strptime(datetime(2026, 11, 1, tzinfo=CHINA).strftime(value), value)  # noqa: DTZ007
+            except ValueError:
+                raise ValueError(f"{quoted(value)} can write a time, but not read one") from None
+        return value
+
+    @field_validator("since_format")
+    @classmethod
+    def _writes_a_time(cls, value: str) -> str:
+        return time_format(value, "iso", "ms", "s")
 
 
 class Verify(Call):
@@ -125,32 +155,3 @@ class Push(Call):
     envelope: str = Field(default="records", min_length=1)
     acknowledged: str = Field(min_length=1)
     idempotency_header: str = "Idempotency-Key"
-
-
-M = TypeVar("M", bound=Options)
-
-
-def options_of(model: type[M], request: Request, defaults: Mapping[str, Any]) -> M:
-    """Return a request's options, what it leaves out taken from the defaults.
-
-    Raises:
-        StopError: Names every option that is missing, unknown or wrong.
-    """
-    known = {name: value for name, value in defaults.items() if name in model.model_fields}
-    try:
-        return model.model_validate({**known, **request.options})
-    except ValidationError as error:
-        raise StopError(
-            f"pull of {request.tail}",
-            faults(error),
-            "the options of docs/connectors/rest.md",
-            f"correct them in schemas/sources/{request.tail}.yml",
-        ) from None
-
-
-def faults(error: ValidationError) -> str:
-    """Return every fault with the option's name, without the value."""
-    return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or 'options'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    )

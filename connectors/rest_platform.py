@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from requests.auth import AuthBase
 
+from connectors.auth_options import PLATFORM_PULL
 from connectors.errors import StopError
 from connectors.http import Http
 from connectors.rest_answers import Answer, answer_of, at_path, shown
@@ -86,13 +87,7 @@ class NationalPlatform:
 
     handed_back: Collection[int] = (401,)
     parameters: Collection[str] = ()
-    defaults: Mapping[str, Any] = {
-        "method": "POST",
-        "paging": "page",
-        "records": "data.list",
-        "total": "data.total",
-        "code": "code",
-    }
+    defaults: Mapping[str, Any] = PLATFORM_PULL
 
     def __init__(self, where: str, base: str, appkey: str, requester: str, secret_path: str) -> None:
         self._where, self._base, self._appkey = where, base, appkey

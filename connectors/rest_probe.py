@@ -9,9 +9,11 @@ import pyarrow as pa
 from pyproj import CRS
 
 from connectors.base import Request
+from connectors.coordinates import Shifted
+from connectors.geo_options import GEOMETRY, Probed
+from connectors.options import part_of
 from connectors.probe import probe_of
 from connectors.rest_chunks import Progress
-from connectors.rest_features import GEOMETRY
 from connectors.rows import as_text
 
 __all__ = ["has_shapes", "probe_end", "probe_page"]
@@ -21,12 +23,12 @@ _MET: Final = "probed"
 
 def has_shapes(request: Request) -> bool:
     """Whether geometries must be read: they are wanted, or the probe needs them."""
-    return GEOMETRY in request.fields or "probe" in request.options
+    return GEOMETRY in request.fields or part_of(Probed, request).probe is not None
 
 
 def probe_page(
     request: Request,
-    crs: CRS,
+    crs: CRS | Shifted,
     records: Sequence[Mapping[str, Any]],
     shapes: Sequence[bytes | None],
     progress: Progress,
@@ -47,7 +49,7 @@ def probe_page(
         progress.memory[_MET] = True
 
 
-def probe_end(request: Request, crs: CRS, progress: Progress, where: str) -> None:
+def probe_end(request: Request, crs: CRS | Shifted, progress: Progress, where: str) -> None:
     """Assert that the feature was met, where all features came.
 
     Raises:

@@ -7,47 +7,23 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from cryptography.hazmat.primitives import hashes
-from pydantic import Field
 from requests.auth import AuthBase
 
-from connectors.rest_options import CHINA, Options
+from connectors.auth_options import SortedKind
+from connectors.rest_options import CHINA
 
-__all__ = ["SortedKind", "SortedSigner", "signature"]
+__all__ = ["SortedSigner", "signature"]
 
 _DIGESTS: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
     "MD5": hashes.MD5,
     "SHA-256": hashes.SHA256,
     "SM3": hashes.SM3,
 }
-
-
-class SortedKind(Options):
-    """A digest over all parameters, sorted by name, as province gateways ask for it.
-
-    Attributes:
-        app_key: The caller's name at the gateway.
-        digest, upper: Algorithm, and whether its hexadecimal is in capitals.
-        template: What is digested; `{parameters}` is `a=1&b=2`, parameters without a value left out.
-        sent_in: The four own values go into headers or stand beside the other parameters.
-        time: `ms` or `s` since 1970, or a strftime format in China's time.
-    """
-
-    kind: Literal["sorted_parameters"]
-    app_key: str = Field(min_length=1)
-    digest: Literal["MD5", "SHA-256", "SM3"] = "SM3"
-    upper: bool = False
-    template: str = Field(default="{parameters}&key={secret}", pattern=r"\{parameters\}")
-    sent_in: Literal["header", "parameters"] = "header"
-    time: str = "ms"
-    app_key_name: str = "appKey"
-    timestamp_name: str = "timestamp"
-    nonce_name: str = "nonce"
-    sign_name: str = "sign"
 
 
 def signature(parameters: Mapping[str, str], secret: str, digest: str, template: str) -> str:

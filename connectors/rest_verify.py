@@ -48,12 +48,14 @@ class Verified:
 
     Attributes:
         key: The asker's own name of the question.
+        question: Keyed digest of what was asked, by which the store knows it.
         matched: Whether the department confirms what was asked.
         values: Each wanted field as text, null where the department gives none.
         asked: Whether the department was asked now; else the answer was kept from before.
     """
 
     key: str
+    question: str
     matched: bool
     values: Mapping[str, str | None]
     asked: bool
@@ -65,7 +67,7 @@ def verify_each(
     options: Verify,
     questions: Iterable[tuple[str, Mapping[str, str]]],
     store: VerifyStore,
-    secret: str,
+    secret: bytes,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Verified]:
     """Verify a stream of questions, in order; nothing is asked before the stream is read.
@@ -79,7 +81,8 @@ def verify_each(
         options: How the service is called.
         questions: Key and parameters of each, as the department names them.
         store: Keeps answers and quota.
-        secret: Keys the digest under which a question is kept.
+        secret: Keys the digest under which a question is kept. It must be ours alone: numbers are few enough to be
+            tried one by one by whoever knows it.
         clock: Tells the time.
 
     Raises:
@@ -96,7 +99,7 @@ def verify_each(
             if kept is None:
                 store.put(question, answer, clock() + timedelta(days=options.valid_days))
             values = {field: answer["values"].get(field) for field in request.fields}
-            yield Verified(key, bool(answer["matched"]), values, kept is None)
+            yield Verified(key, question, bool(answer["matched"]), values, kept is None)
 
 
 class _Verifier:
@@ -141,7 +144,7 @@ def _scalar(value: Any) -> str | bool | None:
     return value if isinstance(value, str | bool) else None
 
 
-def _digest(request: Request, parameters: Mapping[str, str], secret: str) -> str:
+def _digest(request: Request, parameters: Mapping[str, str], secret: bytes) -> str:
     # An answer kept for fewer fields would give the others as null.
     text = json.dumps([request.tail, request.fields, sorted(parameters.items())], ensure_ascii=False)
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from connectors.base import BATCH_ROWS, Request
-from connectors.errors import SetAsideError
+from connectors.errors import ColumnsMissingError, SetAsideError
 
 __all__ = [
     "as_text",
@@ -24,6 +24,10 @@ __all__ = [
     "text_columns",
     "text_schema",
 ]
+
+
+_PIECE_ROWS: Final = 4_096
+"""So many rows are in memory as Python's objects, which take several times as much of it as Arrow's."""
 
 
 def schema_drift(where: str, came: str, fields: Iterable[str]) -> SetAsideError:
@@ -65,10 +69,11 @@ def missing_columns(where: str, missing: Sequence[str], request: Request) -> Non
     """Refuse a delivery that lacks wanted columns, unless the contract lends them as nulls.
 
     Raises:
-        SetAsideError: `schema_drift`.
+        ColumnsMissingError: It names them.
     """
     if missing and not request.lends_missing:
-        raise schema_drift(where, "column(s) missing: " + ", ".join(missing), request.fields)
+        drift = schema_drift(where, "column(s) missing: " + ", ".join(missing), request.fields)
+        raise ColumnsMissingError(drift.where, drift.came, drift.allowed, drift.do, tuple(missing))
 
 
 def _plain(name: str) -> str:
@@ -88,11 +93,19 @@ def text_batches(rows: Iterable[Sequence[str | None]], fields: Sequence[str]) ->
     """Turn rows of text, cells in the order of `fields`, into record batches; the last may be empty."""
     schema, source = text_schema(fields), iter(rows)
     while True:
-        chunk = list(islice(source, BATCH_ROWS))
-        columns = zip(*chunk, strict=True) if chunk else ([] for _ in fields)
-        yield pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=schema)
-        if len(chunk) < BATCH_ROWS:
+        pieces = [_piece(source, schema)]
+        while pieces[-1].num_rows == _PIECE_ROWS and len(pieces) < BATCH_ROWS // _PIECE_ROWS:
+            pieces.append(_piece(source, schema))
+        batch = pa.concat_batches(pieces)
+        yield batch
+        if batch.num_rows < BATCH_ROWS:
             return
+
+
+def _piece(source: Iterator[Sequence[str | None]], schema: pa.Schema) -> pa.RecordBatch:
+    rows = list(islice(source, _PIECE_ROWS))
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=schema)
 
 
 def as_text(value: Any) -> str | None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
@@ -31,26 +29,30 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy import column as sql_column
-from sqlalchemy import table as sql_table
-from sqlalchemy.types import Date, DateTime, TypeEngine
+from sqlalchemy.types import TypeEngine
 
-from connectors.base import WHOLE, Chunk, Connection, Offer, Request
+from connectors import sql_writer
+from connectors.base import WHOLE, Chunk, Connection, Offer, Outgoing, Receipt, Request
 from connectors.errors import RetryError, StopError
-from connectors.rows import missing_columns, regrouped, schema_drift
+from connectors.moments import in_form, local
+from connectors.options import connection_options, options_of
+from connectors.rows import regrouped
+from connectors.slices import Counted, Days
+from connectors.sql_days import bound, counted, within
 from connectors.sql_engines import open_engine
+from connectors.sql_options import SqlConnection, SqlPull
 from connectors.sql_ranges import lower_bounds
-from connectors.sql_streams import columns_of, database_errors, readable, stream
+from connectors.sql_streams import database_errors, readable, stream
+from connectors.sql_tables import Table, columns_in, described, require
 
 __all__ = ["SqlConnector"]
 
 _TOTAL: Final = "rows_in_source"
-_CHUNK_ROWS: Final = 200_000
-_NAME: Final = re.compile(r"\w+(\.\w+)?")
+_DAY: Final = timedelta(days=1)
 
 
 class SqlConnector:
-    """Reads tables and views of one database, in read-only transactions, over one connection at a time.
+    """Reads tables and views of one database, in read-only transactions, and writes into its tables.
 
     Args:
         connection: `place` is an SQLAlchemy URL without password, `secret` the password.
@@ -60,30 +62,23 @@ class SqlConnector:
     """
 
     def __init__(self, connection: Connection) -> None:
+        connection_options(SqlConnection, connection)
+        self._connection = connection
         self._engine = open_engine(connection)
 
     def offers(self, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer]:
         """Offer one batch: the table, or its rows from the mark less the overlap on.
 
+        A backfill begins at its own moment where that is earlier; where it is later, rows would be left out for good.
+
         Raises:
             StopError: `table` or, for an increment, `cursor` is missing or no plain name.
         """
-        yield _SqlOffer(self._engine, request, mark)
+        yield _SqlOffer(self._engine, request, options_of(SqlPull, request), mark)
 
-
-@dataclass(frozen=True)
-class _Table:
-    """What the server says before the rows are asked for.
-
-    Attributes:
-        columns: All columns, and their types.
-        named: Wanted field -> the column that has it; None for one that may be absent and is.
-        now: The server's own time.
-    """
-
-    columns: Mapping[str, TypeEngine[Any]]
-    named: Mapping[str, str | None]
-    now: datetime
+    def write(self, outgoing: Outgoing, rows: Iterable[pa.RecordBatch]) -> Receipt:
+        """Write rows into a table, all or none; see `connectors.sql_writer.write`."""
+        return sql_writer.write(self._connection, outgoing, rows)
 
 
 class _SqlOffer(Offer):
@@ -91,21 +86,23 @@ class _SqlOffer(Offer):
 
     parallel = True
 
-    def __init__(self, engine: Engine, request: Request, mark: dict[str, Any] | None) -> None:
-        self._engine = engine
-        self._request = request
-        self._table = _plain(request, "table")
-        self._where = f"{request.tail}, table {self._table}"
-        self._cursor = _plain(request, "cursor") if request.mode == "increment" else None
-        self._split = _plain(request, "split_by") if "split_by" in request.options else None
+    def __init__(self, engine: Engine, request: Request, pull: SqlPull, mark: dict[str, Any] | None) -> None:
+        self._engine, self._request, self._pull = engine, request, pull
+        self._where = f"{request.tail}, table {pull.table}"
+        self._cursor = pull.cursor if request.mode == "increment" else None
         self._reached = datetime.fromisoformat(mark["cursor"]) if self._cursor and mark else None
-        overlap = timedelta(hours=float(request.options.get("overlap_hours", 24)))
-        self._since = request.since or (self._reached - overlap if self._reached else None)
-        begin = self._since if self._cursor else None
-        self.name = f"{self._table} from {begin.isoformat()}" if begin else f"{self._table} whole"
+        self._begin = self._beginning()
+        self.name = f"{pull.table} from {self._begin.isoformat()}" if self._begin else f"{pull.table} whole"
         self._notes: dict[str, Chunk] = {}
         self._asking = threading.Lock()
-        self._told: _Table | None = None
+        self._told: Table | None = None
+
+    def _beginning(self) -> datetime | None:
+        """Where the increment begins, by China's clocks; None: it is everything, for nothing was taken before."""
+        if self._reached is None:
+            return None
+        begin = local(self._reached) - timedelta(hours=self._pull.overlap_hours)
+        return min(begin, local(self._request.since)) if self._request.since else begin
 
     def plan(self) -> Sequence[Chunk]:
         """Cut the rows into ranges of `split_by` with about `chunk_rows` rows each.
@@ -113,14 +110,13 @@ class _SqlOffer(Offer):
         Raises:
             StopError: `split_by` is no column of whole numbers or text.
         """
-        if self._split is None:
+        if self._pull.split_by is None:
             return (WHOLE,)
         with database_errors(self._where):
             table = self._describe()
-            source, key = self._source(table), self._split_column(table)
-            rows = int(self._request.options.get("chunk_rows", _CHUNK_ROWS))
+            source, key = table.source(), self._split_column(table)
             with self._engine.connect() as link:
-                bounds = lower_bounds(link, source, key, self._condition(source), rows)
+                bounds = lower_bounds(link, source, key, self._condition(source), self._pull.chunk_rows)
         edges = [None, *bounds, None]
         return [{"from": low, "to": high} for low, high in itertools.pairwise(edges)] if bounds else (WHOLE,)
 
@@ -142,62 +138,63 @@ class _SqlOffer(Offer):
                 raise RetryError(self._where, f"{count} of {told} rows came", "all rows", "pull again")
             if not chunk:
                 self.expected_rows = told
-            if latest is not None:
-                # A clock that runs ahead at the source must not make later rows invisible.
-                self._notes[_key(chunk)] = {"cursor": min(latest, _like(table.now, latest)).isoformat()}
+            if self._cursor:
+                asked = {"asked": table.clock(self._cursor).isoformat()}
+                self._notes[_key(chunk)] = {**asked, "cursor": latest.isoformat()} if latest else asked
 
     def note(self, chunk: Chunk) -> Chunk | None:
-        """Return the newest cursor of a chunk."""
+        """Return the newest cursor of a chunk, and when by the server's clock it was asked for."""
         return self._notes.get(_key(chunk))
 
     def mark(self, notes: Sequence[Chunk | None]) -> dict[str, Any] | None:
-        """Return the newest cursor seen, never later than the server's own clock."""
+        """Return the newest cursor seen, never later than when the first chunk was asked for.
+
+        So a clock that runs ahead at the source makes no later row invisible; nor does a row that changed after its
+        chunk was read, however long the others took.
+        """
+        told = [note for note in notes if note]
+        cursors = [datetime.fromisoformat(note["cursor"]) for note in told if "cursor" in note]
+        asked = [datetime.fromisoformat(note["asked"]) for note in told if "asked" in note]
         reached = self._reached
-        for note in notes:
-            reached = _later(reached, datetime.fromisoformat(note["cursor"]) if note else None)
+        if cursors:
+            newest = min([max(cursors), *asked])
+            reached = _later(reached and in_form(reached, zoned=newest.tzinfo is not None), newest)
         return {"cursor": reached.isoformat()} if reached else None
 
-    def _describe(self) -> _Table:
+    def covers(self) -> Sequence[Days]:
+        """Return the days of which this offer has every row; see `connectors.slices`."""
+        return ((None if self._begin is None else self._begin.date() + _DAY, None),)
+
+    def counted(self) -> Counted | None:
+        """Count the rows behind this offer by days; see `connectors.slices`."""
+        if self._cursor is None or self._begin is None or self._pull.audit_days == 0:
+            return None
+        with database_errors(self._where):
+            found = counted(self._engine, self._describe(), self._pull, self._begin)
+        self._request.pace(len(found.days) if found else 0)
+        return found
+
+    def again(self, days: Sequence[Days]) -> Offer:
+        """Return an offer of the rows of some days; see `connectors.slices`."""
+        return _DaysOffer(self._engine, self._request, self._pull, days)
+
+    def _describe(self) -> Table:
         """Ask the server about the table, once for all chunks."""
         with self._asking:
             if self._told is None:
                 self._told = self._described()
             return self._told
 
-    def _described(self) -> _Table:
-        schema, _, name = self._table.rpartition(".")
+    def _described(self) -> Table:
         with self._engine.connect() as link:
-            columns = columns_of(link, schema or None, name)
-            now = link.execute(select(func.now())).scalar_one()
-        if not columns:
-            raise StopError(
-                self._where,
-                "no such table for this user",
-                "a table or view the user may read",
-                "ask the department for it, or correct `table` in the contract",
-            )
-        self.available = {name: str(kind) for name, kind in columns.items()}
-        fields = self._request.fields
-        named = {field: next((n for n in self._request.names_of(field) if n in columns), None) for field in fields}
-        missing_columns(self._where, [field for field, column in named.items() if column is None], self._request)
-        needed = [column for column in (self._cursor, self._split) if column and column not in columns]
-        if needed:
-            raise schema_drift(self._where, "column(s) missing: " + ", ".join(needed), fields)
-        if self._cursor and not isinstance(columns[self._cursor], Date | DateTime):
-            raise StopError(
-                self._where,
-                f"cursor {self._cursor} of type {columns[self._cursor]!r}",
-                "a date or timestamp column",
-                "take another cursor or mode snapshot in the contract",
-            )
-        return _Table(columns, named, now)
+            columns = columns_in(link, self._pull.table, self._where)
+            self.available = {name: str(kind) for name, kind in columns.items()}
+            table = described(link, self._pull.table, columns, self._request, self._where)
+        require(table, [column for column in (self._cursor, self._pull.split_by) if column], self._cursor, self._where)
+        return table
 
-    def _source(self, table: _Table) -> TableClause:
-        schema, _, name = self._table.rpartition(".")
-        return sql_table(name, *(sql_column(n, kind) for n, kind in table.columns.items()), schema=schema or None)
-
-    def _split_column(self, table: _Table) -> str:
-        split = str(self._split)
+    def _split_column(self, table: Table) -> str:
+        split = str(self._pull.split_by)
         if not isinstance(table.columns[split], Integer | String):
             raise StopError(
                 self._where,
@@ -207,9 +204,9 @@ class _SqlOffer(Offer):
             )
         return split
 
-    def _statement(self, table: _Table, chunk: Chunk) -> tuple[Select[Any], dict[str, TypeEngine[Any]]]:
+    def _statement(self, table: Table, chunk: Chunk) -> tuple[Select[Any], dict[str, TypeEngine[Any]]]:
         """The wanted columns and, on every row, the number of rows: one statement is one snapshot of both."""
-        source = self._source(table)
+        source = table.source()
         condition = and_(self._condition(source), *self._range(source, chunk))
         total = (
             select(func.count()).select_from(source).where(condition).correlate(None).scalar_subquery().label(_TOTAL)
@@ -226,7 +223,7 @@ class _SqlOffer(Offer):
     def _range(self, source: TableClause, chunk: Chunk) -> Iterator[ColumnElement[bool]]:
         if not chunk:
             return
-        key, low, high = source.c[str(self._split)], chunk["from"], chunk["to"]
+        key, low, high = source.c[str(self._pull.split_by)], chunk["from"], chunk["to"]
         if low is not None:
             yield key >= low
         elif high is not None:
@@ -235,12 +232,11 @@ class _SqlOffer(Offer):
             yield key < high
 
     def _condition(self, source: TableClause) -> ColumnElement[bool]:
-        if self._cursor is None or self._since is None:
+        if self._cursor is None or self._begin is None:
             return true()
         cursor = source.c[self._cursor]
-        since = self._since if isinstance(cursor.type, DateTime) else self._since.date()
         # A row without cursor cannot be placed in time: it is read each time, and check finds it repeated.
-        return or_(cursor >= since, cursor.is_(None))
+        return or_(cursor >= bound(cursor, self._begin), cursor.is_(None))
 
     def _latest(self, batch: pa.RecordBatch) -> datetime | None:
         if self._cursor is None:
@@ -249,30 +245,28 @@ class _SqlOffer(Offer):
         return datetime.combine(value, time()) if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
+class _DaysOffer(_SqlOffer):
+    """The rows of some days of the cursor, read once more; where the next increment begins is not its business."""
+
+    def __init__(self, engine: Engine, request: Request, pull: SqlPull, days: Sequence[Days]) -> None:
+        super().__init__(engine, request, pull, None)
+        self._days = days
+        self.name = f"{pull.table} again {', '.join(f'{low} to {high}' for low, high in days)}"
+
+    def covers(self) -> Sequence[Days]:
+        """Return its days."""
+        return self._days
+
+    def mark(self, notes: Sequence[Chunk | None]) -> None:
+        """Return None: the mark stays where it is."""
+
+    def _condition(self, source: TableClause) -> ColumnElement[bool]:
+        return or_(*(within(source.c[str(self._cursor)], days) for days in self._days))
+
+
 def _key(chunk: Chunk) -> str:
     return json.dumps(dict(chunk), sort_keys=True, ensure_ascii=False)
 
 
-def _plain(request: Request, option: str) -> str:
-    value = str(request.option(option))
-    if not _NAME.fullmatch(value):
-        raise StopError(
-            f"pull of {request.tail}",
-            f"{option} {value!r}",
-            "a plain name of letters, digits and _, for a table also schema.name",
-            f"correct it in schemas/sources/{request.tail}.yml",
-        )
-    return value
-
-
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    if one is None or other is None:
-        return one or other
-    return max(_like(one, other), other)
-
-
-def _like(moment: datetime, model: datetime) -> datetime:
-    """The server's local time with a zone where the model has one, without where it has none."""
-    if (moment.tzinfo is None) == (model.tzinfo is None):
-        return moment
-    return moment.replace(tzinfo=model.tzinfo)
+    return max(one, other) if one is not None and other is not None else one or other

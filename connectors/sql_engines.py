@@ -49,6 +49,8 @@ def _complete(url: URL, secret: str) -> URL:
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if secret:
         url = url.set(password=secret)
-    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
-        url = url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
-    return url
+    if url.get_backend_name() != "postgresql":
+        return url
+    # Without a word of it, libpq would offer the department what PGPASSWORD holds: the hub's own password.
+    own = {} if secret else {"password": ""}
+    return url.update_query_dict({"connect_timeout": _CONNECT_SECONDS, **dict(url.query), **own})

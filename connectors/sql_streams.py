@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import adbc_driver_manager
 import pyarrow as pa
-from sqlalchemy import ColumnClause, ColumnElement, Engine, Select, cast, inspect, text
+from sqlalchemy import ColumnClause, ColumnElement, Engine, Select, cast, func, inspect, text
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import types as sql
 from sqlalchemy.dialects.mysql.base import ischema_names
@@ -41,6 +41,12 @@ _ARROW: Final[tuple[tuple[type[Any], pa.DataType], ...]] = (
 )
 """Types that keep their own Arrow type; all others, decimals among them, come as text and so without loss."""
 
+_GEOMETRIES: Final = frozenset(
+    {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
+    | {"geometrycollection", "geomcollection"}
+)
+"""Types of MySQL and MariaDB that are geometries."""
+
 _MYSQL_COLUMNS: Final = text(
     "SELECT column_name, data_type FROM information_schema.columns"
     " WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
@@ -55,12 +61,18 @@ _STOP_WORDS: Final = re.compile(
 _CONNECTORX_CODE: Final = re.compile(r"ERROR (\d+) \((\w{5})\)")
 
 
+class Wkb(sql.LargeBinary):
+    """A geometry, given as WKB."""
+
+
 def columns_of(link: SqlConnection, schema: str | None, table: str) -> dict[str, TypeEngine[Any]]:
     """Return the columns of a table or view with their types; none where the user sees no such table."""
     if link.dialect.name in _MYSQL:
         # SQLAlchemy's way asks for SHOW CREATE, which a user who may only read a view has no right to.
         found = link.execute(_MYSQL_COLUMNS, {"schema": schema, "table": table}).all()
-        columns = {name: ischema_names.get(kind, sql.NullType)() for name, kind in found}
+        columns = {
+            name: Wkb() if kind in _GEOMETRIES else ischema_names.get(kind, sql.NullType)() for name, kind in found
+        }
     else:
         try:
             columns = {item["name"]: item["type"] for item in inspect(link).get_columns(table, schema=schema)}
@@ -72,10 +84,13 @@ def columns_of(link: SqlConnection, schema: str | None, table: str) -> dict[str,
 def readable(column: ColumnClause[Any], dialect: str) -> ColumnElement[Any]:
     """Return the column as the fast readers can carry it, without loss.
 
-    MariaDB's zero and partial dates (0000-00-00) become null, as in every client of it: adding no days does so.
+    Geometries are WKB; PostGIS gives it in hexadecimal digits wherever it is asked for text. MariaDB's zero and partial
+    dates (0000-00-00) become null, as in every client of it: adding no days does so.
     """
     if dialect in _MYSQL and isinstance(column.type, sql.Date | sql.DateTime):
         return column + text("INTERVAL 0 DAY")
+    if isinstance(column.type, Wkb):
+        return func.ST_AsBinary(column, type_=Wkb())
     if dialect in (*_MYSQL, "postgresql") and (_kept(column.type) is None or isinstance(column.type, sql.Enum)):
         return cast(column, sql.String())
     return column

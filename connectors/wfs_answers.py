@@ -228,7 +228,8 @@ def _gml_shapes(content: bytes, count: int) -> tuple[list[bytes | None], str]:
     try:
         # A schema named in the answer is not fetched: it may lie anywhere.
         meta, _, shapes, _ = read(content, columns=[], DOWNLOAD_SCHEMA="NO")
-    except (DataSourceError, DataLayerError, FeatureError):
+    except (DataSourceError, DataLayerError, FeatureError, IndexError):
+        # IndexError: how pyogrio 0.13 says that GDAL finds no layer at all.
         raise ValueError("GML that GDAL cannot read") from None
     if shapes is None:
         return [None] * count, ""

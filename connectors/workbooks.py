@@ -1,4 +1,7 @@
-"""Opening what is called a workbook, by its bytes: xlsx, xls, or the web page or text that systems save as `.xls`."""
+"""Opening what is called a workbook, by its bytes: xlsx, xls, or the page, XML or text that systems save as `.xls`.
+
+calamine reads a sheet fastest and holds it whole, so it reads small ones; larger ones are read as a stream.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,14 @@ from connectors.base import Request
 from connectors.csv_file import csv_cells
 from connectors.drops import unreadable
 from connectors.errors import SetAsideError
+from connectors.file_options import Excel
 from connectors.html_table import html_rows
+from connectors.options import part_of
 from connectors.rows import schema_drift
-from connectors.text_file import Lines, is_encoding, proved_encoding
+from connectors.sheet_stream import NoSheetError, streamed_rows
+from connectors.text_file import Lines, proved_encoding
+from connectors.xml_stream import XmlError
+from connectors.xml_workbook import is_xml_workbook, xml_workbook_rows
 from connectors.zipped import bounded_archive
 
 __all__ = ["Cells", "Rows", "sheet"]
@@ -31,11 +39,15 @@ Cells = list[str | None]
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LARGEST_MB: Final = 4096
-_MOST_CELLS: Final = 100_000_000
-"""calamine holds a sheet as a rectangle, up to its furthest cell: this many take about 3 GB."""
+_SMALL: Final = 1 << 24
+"""Bytes of XML of a workbook that calamine reads; it takes several times as much memory."""
+_MOST_CELLS: Final = 1_000_000
+"""calamine holds a sheet as a rectangle, up to its furthest cell: this many take about 30 MB."""
 _REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{1,7})([0-9]{1,9})["']""")
 _CHUNK: Final = 1 << 20
-_ALLOWED: Final = "a whole xlsx or xls file without password; of files named .xls also a web page with a table, or text"
+_ALLOWED: Final = (
+    "a whole xlsx or xls file without password; of files named .xls also a web page with a table, XML, or text"
+)
 _DO: Final = "ask the department to save it as xlsx and send it again"
 
 
@@ -67,32 +79,45 @@ def sheet(path: Path, request: Request, where: str) -> Rows:
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith(_ZIP):
-        _bounded_sheets(path, where)
-    elif not head.startswith(_OLE):
-        if path.suffix.lower() != ".xls" or not head.strip():
-            raise _no_workbook(where, "no readable workbook")
-        return _pretended(path, head, request, where)
+        return Rows(_streamed(path, request, where) if _is_large(path, where) else _rows(path, request, where))
     if head.startswith(_OLE):
         return Rows(_old_rows(path, request, where))
-    return Rows(_rows(path, request, where))
+    if path.suffix.lower() not in (".xls", ".xml") or not head.strip():
+        raise _no_workbook(where, "no readable workbook")
+    return _pretended(path, head, request, where)
 
 
 def _rows(path: Path, request: Request, where: str) -> Iterator[list[Any]]:
-    wanted = request.options.get("sheet")
+    wanted = part_of(Excel, request).sheet
     try:
         workbook = _workbook(path)
-        found = workbook.get_sheet_by_name(str(wanted)) if wanted else workbook.get_sheet_by_index(0)
-        rows: Iterator[list[Any]] = found.iter_rows()
+        found = workbook.get_sheet_by_name(wanted) if wanted else workbook.get_sheet_by_index(0)
+        yield from found.iter_rows()
     except WorksheetNotFound:
         raise _no_sheet(request, where) from None
-    except CalamineError as error:
+    except (CalamineError, OverflowError) as error:
+        # OverflowError: a duration beyond those Python knows.
         raise _no_workbook(where, f"no readable workbook ({type(error).__name__})") from None
     except BaseException as error:
         # Over some spoiled files calamine panics, which reaches Python as a BaseException that has no importable name.
         if type(error).__name__ != "PanicException":
             raise
         raise _no_workbook(where, "no readable workbook (it broke the reader)") from None
-    return rows
+
+
+def _streamed(path: Path, request: Request, where: str) -> Iterator[Cells]:
+    with bounded_archive(path, where, _LARGEST_MB) as archive:
+        yield from _told(streamed_rows(archive, part_of(Excel, request).sheet), request, where)
+
+
+def _told(rows: Iterator[Cells], request: Request, where: str) -> Iterator[Cells]:
+    """The same rows, faults in the hub's own words."""
+    try:
+        yield from rows
+    except NoSheetError:
+        raise _no_sheet(request, where) from None
+    except XmlError as error:
+        raise _no_workbook(where, f"no readable workbook: {error}") from None
 
 
 def _workbook(path: Path) -> CalamineWorkbook:
@@ -105,7 +130,7 @@ def _workbook(path: Path) -> CalamineWorkbook:
 
 def _old_rows(path: Path, request: Request, where: str) -> Iterator[Cells]:
     """Read an xls in a process of its own; `connectors.cells` tells why."""
-    program = [sys.executable, "-I", cells.__file__, str(request.options.get("sheet") or "")]
+    program = [sys.executable, "-I", cells.__file__, part_of(Excel, request).sheet or ""]
     with (
         path.open("rb") as file,
         subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,  # noqa: S603  our own program
@@ -124,26 +149,31 @@ def _old_rows(path: Path, request: Request, where: str) -> Iterator[Cells]:
 
 
 def _no_sheet(request: Request, where: str) -> SetAsideError:
-    return schema_drift(where, f"no sheet {request.options.get('sheet')!r}", request.fields)
+    return schema_drift(where, f"no sheet {part_of(Excel, request).sheet!r}", request.fields)
 
 
 def _no_workbook(where: str, came: str) -> SetAsideError:
     return unreadable(where, came, _ALLOWED, _DO)
 
 
-def _bounded_sheets(path: Path, where: str) -> None:
-    """Refuse an xlsx that would fill the memory: by what it unpacks to, or by one cell far off all others."""
+def _is_large(path: Path, where: str) -> bool:
+    """Tell whether an xlsx would fill the memory, were it read whole: by its size, or by one cell far off all others.
+
+    Raises:
+        SetAsideError: `unreadable`; it is no xlsx, or unpacks to too much.
+    """
     try:
         with bounded_archive(path, where, _LARGEST_MB) as archive:
-            names = [info.filename.lower().replace("\\", "/") for info in archive.infolist()]
-            extents = [_extent(archive, info) for info in archive.infolist()]
+            infos = archive.infolist()
+            names = [info.filename.lower().replace("\\", "/") for info in infos]
+            sizes = [info.file_size for info, name in zip(infos, names, strict=True) if name.endswith(".xml")]
+            large = sum(sizes) > _SMALL
+            extents = [] if large else [_extent(archive, info) for info in infos]
     except SetAsideError as error:
         raise _no_workbook(where, f"no readable workbook: {error.came}") from None
     if "xl/workbook.xml" not in names:
         raise _no_workbook(where, "no readable workbook: a zip archive that is no xlsx")
-    for columns, rows in extents:
-        if columns * rows > _MOST_CELLS:
-            raise _no_workbook(where, f"no readable workbook: a sheet of {columns} columns and {rows} rows")
+    return large or any(columns * rows > _MOST_CELLS for columns, rows in extents)
 
 
 def _extent(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, int]:
@@ -170,14 +200,15 @@ def _column(letters: bytes) -> int:
 
 
 def _pretended(path: Path, head: bytes, request: Request, where: str) -> Rows:
-    declared = request.options.get("encoding")
-    encoding = proved_encoding(path, str(declared) if declared and is_encoding(str(declared)) else None, where)
+    encoding = proved_encoding(path, part_of(Excel, request).encoding, where)
     start = head.decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
     if "\0" in start:
         raise _no_workbook(where, "no readable workbook: neither that nor text")
+    if is_xml_workbook(start):
+        return Rows(_told(xml_workbook_rows(path, encoding, part_of(Excel, request).sheet), request, where))
+    if path.suffix.lower() == ".xml":
+        raise _no_workbook(where, "no readable workbook")
     if start.startswith("<"):
-        if "urn:schemas-microsoft-com:office:spreadsheet" in start:
-            raise _no_workbook(where, "no readable workbook: an XML spreadsheet of 2003")
         return Rows(html_rows(path, encoding, where))
     return Rows(_text_rows(path, encoding, "\t" if "\t" in start else ",", where), exact=True)
 

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from connectors.base import Request
 from connectors.drops import unreadable
-from connectors.errors import SetAsideError, StopError
+from connectors.errors import SetAsideError
+from connectors.file_options import Zipped
+from connectors.options import part_of
 
 __all__ = ["bounded_archive", "unpacked", "unpacked_whole"]
 
@@ -60,13 +62,14 @@ def unpacked(path: Path, request: Request, where: str) -> Iterator[Path]:
         SetAsideError: `unreadable`; no archive, a member that leads out of it, a bomb, none or several that fit.
         StopError: `max_unzipped_mb` is no number.
     """
-    if "member" not in request.options:
+    options = part_of(Zipped, request)
+    if options.member is None:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="hub-zip-") as folder:
         with _opened(path, where) as archive:
-            members = _bounded(archive, _limit(request), where)
-            target = _extract(archive, _one(members, str(request.options["member"]), where), Path(folder), where)
+            members = _bounded(archive, options.max_unzipped_mb * MEGABYTE, where)
+            target = _extract(archive, _one(members, options.member, where), Path(folder), where)
         yield target
 
 
@@ -76,12 +79,12 @@ def unpacked_whole(path: Path, request: Request, where: str, folder: Path) -> Pa
     Raises:
         SetAsideError: As `unpacked`.
     """
-    pattern = str(request.option("member"))
+    options = part_of(Zipped, request)
     with _opened(path, where) as archive:
-        members = _bounded(archive, _limit(request), where)
+        members = _bounded(archive, options.max_unzipped_mb * MEGABYTE, where)
         names = {_path(info) for info in members}
         parents = {parent for name in names for parent in name.parents if parent.name}
-        fitting = sorted(name for name in names | parents if _fits(name, pattern))
+        fitting = sorted(name for name in names | parents if _fits(name, options.member or "*"))
         if len(fitting) != 1:
             raise _not_one(len(fitting), where)
         for info in members:
@@ -114,22 +117,10 @@ def _opened(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
     except SetAsideError:
         raise
     except (*_FAULTS, OSError) as error:
-        # A member said to begin before the file is an invalid argument to the system.
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+        # A member said to begin before the file is an invalid argument to the system; bz2 raises errors without number.
+        if isinstance(error, OSError) and error.errno not in (errno.EINVAL, None):
             raise
         raise unreadable(where, f"no archive that can be read ({type(error).__name__})", _ALLOWED) from None
-
-
-def _limit(request: Request) -> int:
-    told: Any = request.options.get("max_unzipped_mb", _LARGEST_MB)
-    if not isinstance(told, int) or isinstance(told, bool) or told < 1:
-        raise StopError(
-            f"pull of {request.tail}",
-            f"max_unzipped_mb {told!r}",
-            "a number from 1 on",
-            f"correct it in schemas/sources/{request.tail}.yml",
-        )
-    return told * MEGABYTE
 
 
 def _bounded(archive: zipfile.ZipFile, limit: int, where: str) -> list[zipfile.ZipInfo]:

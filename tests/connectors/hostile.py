@@ -148,7 +148,12 @@ _BY_OPERATION: Mapping[str, Callable[[int], str]] = {
     "timestamp": lambda number: "2026-10-01 08:00:00",
     "integer": lambda number: str(number + 1),
     "number": lambda number: "100.5",
-    "phone": lambda number: f"138{number:08d}",
+    # Not 138 and zeros: seven equal digits at the end are taken for filler.
+    "phone": lambda number: f"139{12_345_876 + number}",
+    "address": lambda number: f"江苏省徐州市贾汪区马庄村{number}号1幢1单元101室",
+    "address_level": lambda number: "",
+    "organisation_code": lambda number: "",
+    "registration_no": lambda number: f"{number:015d}",
     "text": lambda number: f"第{number}号",
 }
 
@@ -172,7 +177,8 @@ _OWN: Mapping[tuple[str, str], Callable[[int], str]] = {
     ("", "address_code"): lambda number: f"{MAZHUANG}{number:05d}{number:08d}",
     ("", "building_no"): lambda number: "1幢",
     ("", "unit_no"): lambda number: "1单元",
-    ("", "full_address"): lambda number: f"江苏省徐州市贾汪区马庄村{number}号",
+    ("", "door_no"): lambda number: f"{number}号",
+    ("", "room_no"): lambda number: "101室",
     ("", "entity_kind_code"): lambda number: "enterprise",
     ("low_income_household", "head_id_number"): lambda number: resident_id(dt.date(1950, 1, 1), 3),
     ("low_income_household", "head_name"): lambda number: "户主",

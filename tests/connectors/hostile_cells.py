@@ -11,6 +11,8 @@ from hub.contracts import Codelist, Column
 
 _CHECKS, _WEIGHTS = "10X98765432", (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_TEXTS = ("text", "person_name", "address", "address_level", "registration_no", "organisation_code")
+"""Operations that take any characters."""
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)} | {0x20: 0x3000}
 
 
@@ -42,8 +44,10 @@ def _check_digit(body: str) -> str:
 
 
 def credit_code(head: str, number: int) -> str:
-    """A credit code with its check character (GB 32100-2015)."""
-    body = f"{head}320305{number:09d}"
+    """A credit code with its check character (GB 32100-2015), and that of the number within (GB 11714-1997)."""
+    inner = f"{number:08d}"
+    total = sum(int(digit) * weight for digit, weight in zip(inner, (3, 7, 9, 10, 5, 8, 4, 2), strict=True))
+    body = f"{head}320305{inner}{'0123456789X0'[11 - total % 11]}"
     total = sum(_CREDIT.index(letter) * 3**place for place, letter in enumerate(body))
     return body + _CREDIT[-total % 31]
 
@@ -57,7 +61,7 @@ def faults_of(column: Column, good: str, codelist: Codelist | None) -> Iterator[
         codelist: The list its values come from, where there is one.
     """
     yield from _blanks()
-    yield from _characters(good, certain=column.operation not in ("text", "person_name"))
+    yield from _characters(good, certain=column.operation not in _TEXTS)
     yield from _forms(good)
     if column.max_length:
         yield Fault("sheets", "longer than agreed", "长" * (column.max_length + 1), certain=True)

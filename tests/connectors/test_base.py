@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors import base
-from connectors.base import KINDS, Connection, Request, connect
+from connectors.base import KINDS, Connection, connect
 from connectors.errors import RetryError, SetAsideError, StopError
 from tests.connectors.suite import SECRET
 
@@ -24,7 +24,7 @@ PLACES = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_its_class(kind: str, tmp_path: Path) -> None:
-    options = {"requester_id": "r", "secret_path": "/secret"}
+    options = {"auth": {"kind": "query", "name": "k"}} if kind in ("rest", "ogc_features", "wfs") else {}
     place = PLACES.get(kind, str(tmp_path))
     connector = connect(Connection("a", "b", kind, place, SECRET, options))
     assert f"{type(connector).__module__}:{type(connector).__name__}" == KINDS[kind]
@@ -34,23 +34,6 @@ def test_every_kind_has_its_class(kind: str, tmp_path: Path) -> None:
 def test_unknown_kind_names_the_kinds() -> None:
     with pytest.raises(StopError, match=r"a/b: unknown kind 'soap'. Allowed: delta_sharing, file, geo_file, message,"):
         connect(Connection("a", "b", "soap", ""))
-
-
-def test_missing_option_names_its_file() -> None:
-    with pytest.raises(StopError, match=r"'requester_id' is not set.*connectors/systems/market\.yml"):
-        Connection("market", "platform", "rest", "http://h", "").option("requester_id")
-    with pytest.raises(StopError, match=r"'table' is not set.*schemas/sources/police/resident\.yml"):
-        Request("police/resident", ("a",), {"table": ""}).option("table")
-
-
-def test_zero_is_an_option_like_another() -> None:
-    assert Request("t", (), {"page_size": 0}).option("page_size") == 0
-
-
-def test_increment_is_refused_where_there_is_none() -> None:
-    Request("t", ()).snapshot_only("rest")
-    with pytest.raises(StopError, match="mode 'increment' over kind 'rest'"):
-        Request("t", (), mode="increment").snapshot_only("rest")
 
 
 def test_connection_hides_place_and_secret() -> None:

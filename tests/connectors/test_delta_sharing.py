@@ -379,6 +379,12 @@ class TestIncrement:
         offer = offer_of(self.source(sharing, since=minute(2)), self.mark(sharing, 3))
         assert offer.name.endswith(" changes 2 to 3")
 
+    def test_backfill_that_would_begin_late_leaves_nothing_out(self, web: WebServer) -> None:
+        sharing = self.sharing(web)
+        offer = offer_of(self.source(sharing, since=minute(3)), self.mark(sharing, 1))
+        assert offer.name.endswith(" changes 2 to 3")
+        assert offer_of(self.source(sharing, since=minute(3)), None).name.endswith(" version 3")
+
     def test_backfill_of_a_server_without_history_is_the_whole_table(self, web: WebServer) -> None:
         sharing = self.sharing(web, has_history=False)
         assert offer_of(self.source(sharing, since=minute(2)), None).name.endswith(" version 3")
@@ -466,10 +472,10 @@ def connection(**options: Any) -> Connection:
 @pytest.mark.parametrize(
     ("options", "came"),
     [
-        ({"share_credentials_version": 2}, "share credentials of version 2"),
+        ({"share_credentials_version": 2}, "share_credentials_version: Input should be 1"),
         ({"expiration_time": "2020-01-01T00:00:00.0Z"}, "a token that has expired"),
         ({"expiration_time": datetime(2020, 1, 1)}, "a token that has expired"),  # noqa: DTZ001  as YAML reads it
-        ({"expiration_time": "soon"}, "no time"),
+        ({"expiration_time": "soon"}, "expiration_time: Input should be a valid datetime"),
     ],
 )
 def test_credentials_that_cannot_be_good_stop(options: dict[str, Any], came: str) -> None:

@@ -171,7 +171,7 @@ def test_pattern_stays_below_the_folder(drop: Path, pattern: str) -> None:
 
 def test_unknown_digest_stops(drop: Path) -> None:
     put(drop, "WJ_1").with_suffix(".crc").touch()
-    with pytest.raises(StopError, match=r"digest suffix \.crc"):
+    with pytest.raises(StopError, match=r"digest: '\.crc' is the suffix of no digest"):
         one(drop, digest=".crc")
 
 

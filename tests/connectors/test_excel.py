@@ -13,6 +13,7 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors import workbooks
 from connectors.base import Request
 from connectors.cells import cell_text
 from connectors.errors import SetAsideError, StopError
@@ -63,6 +64,13 @@ def refused(path: Path, **options: Any) -> tuple[str, str]:
     with pytest.raises(SetAsideError) as caught:
         read(path, **options)
     return caught.value.reason, caught.value.came
+
+
+@pytest.fixture(params=["held whole", "as a stream"], autouse=True)
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here is true of small sheets and of large ones."""
+    if request.param == "as a stream":
+        monkeypatch.setattr(workbooks, "_SMALL", 0)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from connectors import parquet_file
+from connectors import parquet_file, text_chunks
 from connectors.base import BATCH_ROWS, Connection, Request, Withheld, connect
 from connectors.errors import RetryError, SetAsideError, StopError
 from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of, steps
@@ -27,6 +27,14 @@ ROWS: list[dict[str, Any]] = [
     {"编号": "02", "姓名": "", "住址": "第一行\n第二行"},
 ]
 FIELDS = tuple(ROWS[0])
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small enough that `many` rows of a text are more than one."""
+    monkeypatch.setattr(text_chunks, "_ROWS_A_CHUNK", 20_000)
+
+
 HOSTILE: list[dict[str, Any]] = [{name: f"{row}{name}" for name in HOSTILE_NAMES} for row in (1, 2)]
 
 
@@ -336,5 +344,5 @@ def test_file_that_went_is_an_outage(drop: Path) -> None:
 
 
 def test_unknown_format_stops(drop: Path) -> None:
-    with pytest.raises(StopError, match=r"format 'word'. Allowed: csv, excel, fixed_width, json_lines, parquet"):
+    with pytest.raises(StopError, match=r"format: 'word' is none; allowed: csv, excel, fixed_width, js"):
         offer_of(dropped(drop, format="word"))

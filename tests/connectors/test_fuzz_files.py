@@ -1,30 +1,22 @@
-"""Spoiled files: whatever bytes a delivery has, it is read or set aside, and nothing else happens.
-
-10,000 spoiled files each of the kinds whose parsers are Python's; of those that Rust, Arrow or GDAL open, fewer, so
-that all take less than a minute. Seeded: a failure names the number of the file and comes again.
-"""
+"""Spoiled files: whatever bytes a delivery has, it is read or set aside, and nothing else happens."""
 
 from __future__ import annotations
 
 import io
 import json
-import random
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import shapely
 import xlsxwriter
-from pyogrio.raw import write
 
 from connectors.base import Connection, Offer, Request, Withheld, connect
 from connectors.csv_file import csv_rows
+from connectors.drops import file_digest
 from connectors.errors import RetryError, SetAsideError
 from connectors.excel import excel_rows
 from connectors.fixed_width import fixed_width_rows
@@ -32,58 +24,12 @@ from connectors.json_lines import json_lines_batches
 from connectors.parquet_file import parquet_batches, row_group_chunks
 from connectors.zipped import unpacked
 from tests.connectors.biff import xls
+from tests.connectors.fuzz import PERSON, chances, met, of, spoiled, tries, unhurried, written
 
-MANY, SOME, FEW = 10_000, 1_500, 300
+pytestmark = unhurried
+
 WHERE = "t/d, f"
-LINES = [("320305199001010011", "张三", "湖㳇镇"), ("320305199001010038", "李四，“甲”", "贾汪区\n二楼")]
-CRUMBS = (
-    *(b"", b"\0", b'"', b",", b"\t", b"\r", b"\n", b"\xff", b"\xff\xff", b"<", b">", b"{", b"}", b"[", b"]", b"\\u"),
-    *(b"</table>", b"<td rowspan=0 colspan=99999>", b"<!--", b"<![", b"&#x110000;", b"1e999", b"\\ud800", b"\x80\x80"),
-    *(b"\xef\xbb\xbf", b"\xff\xfe", b"\x00\x00\x00\x80", b"\xff\xff\xff\x7f", "镇".encode("gb18030"), b"PK\x01\x02"),
-)
-
-
-def spoiled(content: bytes, chance: random.Random) -> bytes:
-    """Change some bytes: overwritten, put in, taken out, repeated, or the end cut off."""
-    found = bytearray(content)
-    for _ in range(chance.choice((1, 1, 2, 5))):
-        start = chance.randrange(len(found) + 1)
-        end = min(len(found), start + chance.choice((1, 1, 2, 8, 64)))
-        what = chance.randrange(6)
-        if what == 0 and start < len(found):
-            found[start] = chance.randrange(256)
-        elif what == 1:
-            found[start:start] = chance.choice(CRUMBS)
-        elif what == 2:
-            del found[start:end]
-        elif what == 3:
-            found[start:start] = found[start:end]
-        elif what == 4:
-            found[start:end] = chance.choice(CRUMBS)
-        elif chance.random() < 0.3:
-            del found[start:]
-    return bytes(found)
-
-
-def met(path: Path, contents: Iterator[bytes], read: Callable[[Path], Any]) -> Counter[str]:
-    """Read each content and count what became of it; another error than ours fails with the content's number."""
-    found: Counter[str] = Counter()
-    for number, content in enumerate(contents):
-        path.write_bytes(content)
-        try:
-            read(path)
-            found["read"] += 1
-        except SetAsideError as error:
-            found["message with a path" if str(path.parent) in str(error) else error.reason] += 1
-        except BaseException as error:
-            raise AssertionError(f"file {number}: {type(error).__name__}: {error}") from error
-    assert "message with a path" not in found
-    return found
-
-
-def of(content: bytes, count: int) -> Iterator[bytes]:
-    chance = random.Random(20261124)  # noqa: S311
-    return (spoiled(content, chance) for _ in range(count))
+LINES = [("320305199001010011", PERSON, "湖㳇镇"), ("320305199001010038", "李四，“甲”", "贾汪区\n二楼")]
 
 
 def request(**options: Any) -> Request:
@@ -125,13 +71,14 @@ PURE: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
 @pytest.mark.parametrize("kind", PURE)
 def test_spoiled_texts(kind: str, tmp_path: Path) -> None:
     name, content, read = PURE[kind]
-    found = met(tmp_path / name, of(content, MANY), read)
-    assert found.total() == MANY
-    assert found["read"] > MANY / 100
-    assert found["encoding_invalid"] + found["unreadable"] > MANY / 100
+    path, count = tmp_path / name, tries(4_000)
+    found = met(written(path, of(content, count)), lambda: read(path), tmp_path)
+    assert found.total() == count
+    assert found["read"] > count / 100
+    assert found["encoding_invalid"] + found["unreadable"] > count / 100
 
 
-def archive(member: bytes, level: int = zipfile.ZIP_DEFLATED) -> bytes:
+def archive(member: bytes, level: int) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", level) as found:
         found.writestr("数据/a.csv", member)
@@ -140,15 +87,16 @@ def archive(member: bytes, level: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("level", "count"), [(zipfile.ZIP_DEFLATED, MANY // 2), (zipfile.ZIP_STORED, MANY // 2), (zipfile.ZIP_LZMA, FEW)]
+    ("level", "usual"), [(zipfile.ZIP_DEFLATED, 2_500), (zipfile.ZIP_STORED, 2_500), (zipfile.ZIP_LZMA, 300)]
 )
-def test_spoiled_archives(level: int, count: int, tmp_path: Path) -> None:
-    def read(path: Path) -> None:
+def test_spoiled_archives(level: int, usual: int, tmp_path: Path) -> None:
+    path, count = tmp_path / "f.zip", tries(usual)
+
+    def read() -> None:
         with unpacked(path, request(member="*.csv"), WHERE) as member:
             member.read_bytes()
 
-    content = archive(CSV.encode("gb18030"), level)
-    found = met(tmp_path / "f.zip", of(content, count), read)
+    found = met(written(path, of(archive(CSV.encode("gb18030"), level), count)), read, tmp_path)
     assert found["unreadable"] > count / 10
 
 
@@ -163,13 +111,13 @@ def workbook(folder: Path) -> bytes:
 
 def test_spoiled_workbooks(tmp_path: Path) -> None:
     """Half of them with whole archives around spoiled parts, or no parser would be reached."""
-    content = workbook(tmp_path)
+    content, count = workbook(tmp_path), tries(1_500)
     with zipfile.ZipFile(io.BytesIO(content)) as whole:
         parts = {info.filename: whole.read(info) for info in whole.infolist()}
 
     def contents() -> Iterator[bytes]:
-        chance = random.Random(20261124)  # noqa: S311
-        for number in range(SOME):
+        chance = chances("workbooks")
+        for number in range(count):
             if number % 2:
                 yield spoiled(content, chance)
                 continue
@@ -180,83 +128,72 @@ def test_spoiled_workbooks(tmp_path: Path) -> None:
                     found.writestr(part, spoiled(text, chance) if part == name else text)
             yield target.getvalue()
 
-    found = met(tmp_path / "f.xlsx", contents(), lambda path: list(excel_rows(path, request(), WHERE, {})))
-    assert found["read"] > SOME / 20
-    assert found["unreadable"] > SOME / 20
+    path = tmp_path / "f.xlsx"
+    found = met(written(path, contents()), lambda: list(excel_rows(path, request(), WHERE, {})), tmp_path)
+    assert found["read"] > count / 20
+    assert found["unreadable"] > count / 20
 
 
 def test_spoiled_old_workbooks(tmp_path: Path) -> None:
     """Each in a process of its own, for some end it."""
-    content = xls([("a", "b", "c"), *LINES])
-    found = met(tmp_path / "f.xls", of(content, FEW), lambda path: list(excel_rows(path, request(), WHERE, {})))
-    assert found["read"] > FEW / 20
-    assert found["unreadable"] > FEW / 20
+    path, count = tmp_path / "f.xls", tries(200)
+    attempts = written(path, of(xls([("a", "b", "c"), *LINES]), count))
+    found = met(attempts, lambda: list(excel_rows(path, request(), WHERE, {})), tmp_path)
+    assert found["read"] > count / 20
+    assert found["unreadable"] > count / 20
 
 
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_spoiled_parquet(compression: str, tmp_path: Path) -> None:
     columns = {"a": pa.array([line[0] for line in LINES] * 20), "b": pa.array(range(40)), "c": pa.array([[1.5]] * 40)}
     pq.write_table(pa.table(columns), tmp_path / "whole", row_group_size=15, compression=compression)
+    path, count = tmp_path / "f.parquet", tries(1_500)
 
-    def read(path: Path) -> None:
+    def read() -> None:
         chunks, _ = row_group_chunks(path, WHERE)
         for chunk in chunks:
             for batch in parquet_batches(path, request(), WHERE, {}, chunk):
                 batch.to_pylist()
 
-    found = met(tmp_path / "f.parquet", of((tmp_path / "whole").read_bytes(), SOME), read)
-    assert found["unreadable"] > SOME / 10
+    found = met(written(path, of((tmp_path / "whole").read_bytes(), count)), read, tmp_path)
+    assert found["unreadable"] > count / 10
 
 
-GEO = {
-    "shp": ("ESRI Shapefile", "EPSG:4490"),
-    "dbf": ("ESRI Shapefile", "EPSG:4490"),
-    "shx": ("ESRI Shapefile", "EPSG:4490"),
-    "prj": ("ESRI Shapefile", "EPSG:4490"),
-    "gpkg": ("GPKG", "EPSG:4490"),
-    "geojson": ("GeoJSON", "EPSG:4326"),
-}
+@pytest.mark.parametrize("suffix", [".md5", ".manifest.json", ".ok"])
+def test_spoiled_companions(suffix: str, tmp_path: Path) -> None:
+    """Markers, digests and manifests: the delivery is read as it is, or withheld."""
+    (tmp_path / "f.csv").write_bytes(b"a,b,c\r\n1,2,3\r\n")
+    digest = file_digest("md5", [tmp_path / "f.csv"])
+    whole = {".md5": f"{digest}  f.csv\n".encode(), ".manifest.json": b'{"rows": 1, "of": "f"}', ".ok": b"done"}
+    agreed = {"digest": ".md5", "manifest": ".manifest.json", "marker": ".ok"}
+    role = next(role for role, ending in agreed.items() if ending == suffix)
+    asked = request(pattern="f.csv", format="csv", encoding="gb18030", **{role: suffix})
+    connector, count = connect(Connection("t", "drop", "file", str(tmp_path))), tries(500)
 
-
-@pytest.mark.parametrize("suffix", GEO)
-def test_spoiled_maps(suffix: str, tmp_path: Path) -> None:
-    """GDAL opens a real file each time, so only some hundred of a kind."""
-    driver, crs = GEO[suffix]
-    main = tmp_path / f"f.{'shp' if driver == 'ESRI Shapefile' else suffix}"
-    shapes = shapely.to_wkb(np.array([shapely.box(117 + n / 10, 34, 117.05 + n / 10, 34.05) for n in range(8)]))
-    names = np.array([line[1] for line in LINES] * 4, dtype=object)
-    options: dict[str, Any] = {"encoding": "GB18030"} if driver == "ESRI Shapefile" else {}
-    write(
-        main,
-        shapes,
-        [names, np.arange(8)],
-        np.array(["a", "b"]),
-        driver=driver,
-        crs=crs,
-        geometry_type="Polygon",
-        **options,
-    )
-    part = main.with_suffix(f".{suffix}")
-    pull = {"pattern": main.name, "crs": crs, "encoding": "gb18030"}
-    asked = Request("t/d", ("a", "b", "geometry"), pull)
-    connector = connect(Connection("t", "drop", "geo_file", str(tmp_path)))
-
-    def read(_: Path) -> None:
+    def read() -> None:
         (offer,) = connector.offers(asked, None)
         if isinstance(offer, Withheld):
-            raise SetAsideError(WHERE, "", "", "", offer.reason)
+            raise SetAsideError(WHERE, offer.message, "", "", offer.reason)
         assert isinstance(offer, Offer)
-        for batch in offer.read():
-            batch.to_pylist()
+        assert [batch.to_pylist() for batch in offer.read()] == [[{"a": "1", "b": "2", "c": "3"}]]
 
-    found = met(part, of(part.read_bytes(), FEW), read)
-    assert found.total() == FEW
-    assert found["read"] < FEW
+    found = met(written(tmp_path / f"f{suffix}", of(whole[suffix], count)), read, tmp_path)
+    # What a marker holds does not matter.
+    assert (found["read"] == count) == (suffix == ".ok")
+    assert found["read"] > count / 50
 
 
 def test_other_errors_would_be_seen(tmp_path: Path) -> None:
-    def fails(_: Path) -> None:
+    def fails() -> None:
         raise RetryError(WHERE, "", "", "")
 
-    with pytest.raises(AssertionError, match="file 0: RetryError"):
-        met(tmp_path / "f", of(b"x", 1), fails)
+    with pytest.raises(AssertionError, match="attempt 0: RetryError"):
+        met(written(tmp_path / "f", of(b"x", 1)), fails)
+
+
+def test_a_person_in_a_message_would_be_seen() -> None:
+    def fails() -> None:
+        raise SetAsideError(WHERE, f"a row of {PERSON}", "", "", "unreadable")
+
+    with pytest.raises(AssertionError):
+        met([None], fails)

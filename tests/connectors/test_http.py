@@ -90,7 +90,7 @@ def test_get_follows_redirects(web: WebServer) -> None:
     ("asked", "least", "most"),
     [
         ("3", 3, 3),
-        ("3600", 60, 60),
+        ("60", 60, 60),
         ("soon", 0, 0),
         ("-5", 0, 0),
         ("", 0, 0),
@@ -110,6 +110,33 @@ def test_retry_after_is_honoured_up_to_a_minute(
     get(web)
     assert len(pauses) == 1
     assert least <= pauses[0] <= most
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("61", 61),
+        ("3600", 3600),
+        (timedelta(hours=2), 7200),
+        ("9" * 400, 366 * 86_400),
+        (timedelta(days=9000), 31622400),
+    ],
+)
+def test_longer_pause_than_we_wait_ends_the_sending_and_tells_when(
+    web: WebServer, monkeypatch: pytest.MonkeyPatch, status: int, asked: str | timedelta, seconds: int
+) -> None:
+    if isinstance(asked, timedelta):
+        asked = format_datetime(datetime.now(UTC) + asked, usegmt=True)
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    answers(web, Answer(status=status, headers={"Retry-After": asked}), Answer({}))
+    before = datetime.now(UTC).replace(microsecond=0)
+    with pytest.raises(RetryError, match=f"HTTP {status}, and the server asks to be left alone") as caught:
+        get(web)
+    told = datetime.strptime(caught.value.do, "run again after %Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert abs((told - before).total_seconds() - seconds) <= 5
+    assert (len(web.asked), pauses) == (1, [])
 
 
 def test_pauses_grow(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,15 +20,17 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+import amqp
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kombu.connection import Connection as Broker
 from kombu.message import Message
 
-from connectors.base import BATCH_ROWS, Connection, Offer, Request, Withheld, connect
+from connectors.base import BATCH_ROWS, Connection, Offer, Outgoing, Request, Withheld, connect, writer_of
 from connectors.errors import RetryError, SetAsideError, StopError
-from connectors.message import MessageConnector, decoded
+from connectors.message import decoded
 from hub.settings import ROOT
 from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of, steps
 
@@ -78,6 +81,11 @@ class Queue:
                 found.append(channel.message_to_python(message))
         return found
 
+    def waiting(self) -> int:
+        """How many messages nobody has in hand."""
+        with self.open() as broker, broker.channel() as channel:
+            return int(channel.queue_declare(self.name, passive=True).message_count)
+
     def source(self, rows: list[dict[str, Any]], fields: tuple[str, ...] = tuple(ROWS[0]), **options: Any) -> Source:
         pull = {"queue": self.name, "idle_seconds": 0.3, "max_seconds": 60, **options}
         return Source(self.connection, Request("police/change", fields, pull, "increment"), rows)
@@ -114,6 +122,12 @@ def rabbit() -> Iterator[Queue]:
             channel.queue_delete(name)
 
 
+def sent(queue: Queue, rows: list[dict[str, Any]], together: int = 1) -> int:
+    """Write rows into a queue as the hub does; return how many."""
+    outgoing = Outgoing(uuid.uuid4().hex, "change", tuple(rows[0]), options={"queue": queue.name, "together": together})
+    return writer_of(queue.connection).write(outgoing, [pa.RecordBatch.from_pylist(rows)]).rows
+
+
 @pytest.mark.integration
 class TestRabbit(ConnectorSuite):
     @pytest.fixture
@@ -129,13 +143,13 @@ class TestRabbit(ConnectorSuite):
     @pytest.fixture
     def many(self, rabbit: Queue) -> Source:
         rows = [{"gmsfhm": str(number)} for number in range(BATCH_ROWS + 1)]
-        MessageConnector(rabbit.connection).publish(rabbit.name, rows, together=5000)
+        sent(rabbit, rows, 5000)
         return rabbit.source(rows, ("gmsfhm",))
 
     @pytest.fixture
     def hostile(self, rabbit: Queue) -> Source:
         rows = [{name: f"{name} {number}" for name in HOSTILE_NAMES} for number in range(2)]
-        MessageConnector(rabbit.connection).publish(rabbit.name, rows)
+        sent(rabbit, rows)
         return rabbit.source(rows, HOSTILE_NAMES)
 
     @pytest.fixture
@@ -146,6 +160,21 @@ class TestRabbit(ConnectorSuite):
 
 def ids(offer: Offer) -> list[str]:
     return [row["gmsfhm"] for row in rows_of(offer)]
+
+
+UNREAD = ["1 of 2 messages of batch 3"]
+
+
+def taken(source: Source) -> list[list[str]]:
+    """All that a pull is offered, each kept as it comes: IDs of a batch, or what is told of unreadable messages."""
+    found = []
+    for offer in connect(source.connection).offers(source.request, None):
+        if isinstance(offer, Withheld):
+            found.append(re.findall(r"\d+ of \d+ messages of batch \d+", offer.message))
+        else:
+            found.append(ids(offer))
+            offer.settle()
+    return found
 
 
 READ_AND_DIE = """
@@ -170,6 +199,42 @@ class TestNothingIsLost:
         offer = offer_of(rabbit.source(ROWS))
         assert ids(offer) == ["1", "2", "3"]
         offer.settle()
+        assert rabbit.left() == []
+
+    def test_one_pull_takes_all_that_waits_and_acknowledges_each_batch_once_it_is_kept(self, rabbit: Queue) -> None:
+        rabbit.put(*(f'{{"gmsfhm": {number}}}' for number in range(25)))
+        source = rabbit.source([], ("gmsfhm",), max_messages=10)
+        found = []
+        for offer in connect(source.connection).offers(source.request, None):
+            assert isinstance(offer, Offer)
+            found.append(ids(offer))
+            assert rabbit.waiting() == (0 if len(found) == 3 else 25 - 10 * len(found))
+            offer.settle()
+        assert found == [[str(number) for number in range(*part)] for part in ((0, 10), (10, 20), (20, 25))]
+        assert rabbit.left() == []
+
+    def test_bodies_of_any_producer_are_read(self, rabbit: Queue) -> None:
+        """Put there by the AMQP client itself: no content type, no encoding, no envelope, or such as are not true."""
+        told: list[dict[str, Any]] = [
+            {},
+            {"content_type": "text/plain"},
+            {"content_type": "application/x-python-serialize", "content_encoding": "gbk"},
+            {"content_encoding": "utf-8", "application_headers": {"compression": "none such"}},
+            {"message_id": "a", "delivery_mode": 2, "type": "change", "app_id": "mis"},
+        ]
+        parts = urlsplit(rabbit.place)
+        host = f"{parts.hostname}:{parts.port}"
+        with amqp.Connection(host, userid=parts.username, password=rabbit.secret, virtual_host="/") as broker:
+            channel = broker.channel()
+            for number, properties in enumerate(told):
+                body = json.dumps({"gmsfhm": number, "xm": "湖㳇镇"}, ensure_ascii=False).encode()
+                channel.basic_publish(amqp.Message(body, **properties), routing_key=rabbit.name)
+        source = rabbit.source([], ("gmsfhm", "xm"), dead_letter_queue=rabbit.dead)
+        offer = offer_of(source)
+        assert rows_of(offer) == [{"gmsfhm": str(number), "xm": "湖㳇镇"} for number in (0, 1, 2, 4)]
+        offer.settle()
+        (dead,) = rabbit.left(rabbit.dead)
+        assert dead.headers["x-hub-reason"] == "compressed in a way that cannot be undone"
         assert rabbit.left() == []
 
     def test_settled_messages_are_gone_and_later_ones_are_not(self, rabbit: Queue) -> None:
@@ -227,11 +292,42 @@ class TestNothingIsLost:
         assert isinstance(told, Withheld)
         assert told.reason == "unreadable"
         assert told.name.startswith(f"{rabbit.name} unreadable messages 20")
-        assert "2 of 4 messages" in told.message
+        assert "2 of 4 messages of batch 1" in told.message
         assert rabbit.left() == []
         dead = rabbit.left(rabbit.dead)
         assert [bytes(message.body) for message in dead] == POISON[:2]
         assert [message.headers["x-hub-reason"] for message in dead] == ["no JSON", "not utf-8"]
+
+    def test_unreadable_messages_wait_until_the_batch_is_kept(self, rabbit: Queue) -> None:
+        """A pull that fails, and a sample, put nothing into the dead-letter queue."""
+        rabbit.put(POISON[0], *BODIES)
+        source = rabbit.source(ROWS, dead_letter_queue=rabbit.dead)
+        for _ in range(3):
+            offer = offer_of(source)
+            assert rows_of(offer) == ROWS
+            assert offer.unreadable == 1  # type: ignore[attr-defined]
+            del offer
+            assert rabbit.left(rabbit.dead) == []
+        offer = offer_of(source)
+        rows_of(offer)
+        offer.settle()
+        offer.settle()
+        assert len(rabbit.left(rabbit.dead)) == 1
+        assert rabbit.left() == []
+
+    @pytest.mark.parametrize("kept", [0, 1])
+    def test_batch_that_is_not_kept_ends_the_pull_and_comes_again(self, rabbit: Queue, kept: int) -> None:
+        rabbit.put(*(f'{{"gmsfhm": {number}}}' for number in range(6)))
+        source = rabbit.source([], ("gmsfhm",), max_messages=2)
+        batches = []
+        for offer in connect(source.connection).offers(source.request, None):
+            assert isinstance(offer, Offer)
+            batches.append(ids(offer))
+            if len(batches) <= kept:
+                offer.settle()
+        assert batches == [["0", "1"], ["2", "3"]][: kept + 1]
+        del offer
+        assert len(rabbit.left()) == 6 - 2 * kept
 
     def test_wrong_password_stops_and_does_not_show(self, rabbit: Queue) -> None:
         source = rabbit.source(ROWS)
@@ -251,18 +347,18 @@ class TestNothingIsLost:
         again = offer_of(rabbit.source(ROWS))
         assert ids(again) == ["1", "2", "3"]
 
-    def test_published_records_are_read_as_they_were(self, rabbit: Queue) -> None:
+    def test_written_records_are_read_as_they_were(self, rabbit: Queue) -> None:
         records = [{"gmsfhm": str(number), "xm": None if number % 2 else "张三"} for number in range(7)]
         for together in (1, 3):
-            assert MessageConnector(rabbit.connection).publish(rabbit.name, iter(records), together) == 7
+            assert sent(rabbit, records, together) == 7
             offer = offer_of(rabbit.source(records, ("gmsfhm", "xm")))
             assert rows_of(offer) == records
             assert offer.fingerprint is not None
             offer.settle()
 
-    def test_publishing_into_no_queue_stops(self, rabbit: Queue) -> None:
+    def test_writing_into_no_queue_stops(self, rabbit: Queue) -> None:
         with pytest.raises(StopError, match="the broker refuses"):
-            MessageConnector(rabbit.connection).publish("not there", [{"a": 1}])
+            sent(replace(rabbit, name="not there"), [{"a": 1}])
 
 
 class TestBatch:
@@ -297,7 +393,7 @@ class TestBatch:
         assert memory.left() == []
         (dead,) = memory.left(memory.dead)
         assert bytes(dead.body) == poison
-        assert "sent to the dead-letter queue" in caplog.text
+        assert "for the dead-letter queue" in caplog.text
 
     def test_only_unreadable_messages_are_a_batch_without_rows(self, memory: Queue) -> None:
         memory.put(POISON[0])
@@ -312,22 +408,48 @@ class TestBatch:
         memory.put('{"gmsfhm": "湖㳇镇"}'.encode("gb18030"))
         assert rows_of(offer_of(memory.source([], ("gmsfhm",), encoding="gb18030"))) == [{"gmsfhm": "湖㳇镇"}]
 
-    def test_what_json_has_no_word_for_is_published_as_text(self, memory: Queue) -> None:
+    def test_what_json_has_no_word_for_is_written_as_text(self, memory: Queue) -> None:
         moment = datetime(2026, 10, 1, 8, tzinfo=UTC)
-        records = [{"a": date(2026, 10, 1), "b": moment, "c": Decimal("1.50"), "d": 7}]
-        MessageConnector(memory.connection).publish(memory.name, records)
-        (row,) = rows_of(offer_of(memory.source([], ("a", "b", "c", "d"))))
-        assert row == {"a": "2026-10-01", "b": "2026-10-01T08:00:00+00:00", "c": "1.50", "d": "7"}
-        with pytest.raises(TypeError, match="no JSON of a bytes"):
-            MessageConnector(memory.connection).publish(memory.name, [{"a": b""}])
+        sent(memory, [{"a": date(2026, 10, 1), "b": moment, "c": Decimal("1.50"), "d": 7, "e": b"\x01\xff"}])
+        (row,) = rows_of(offer_of(memory.source([], ("a", "b", "c", "d", "e"))))
+        assert row == {"a": "2026-10-01", "b": "2026-10-01T08:00:00+00:00", "c": "1.50", "d": "7", "e": "01ff"}
 
     def test_compressed_messages_are_unpacked_and_broken_ones_refused(self, memory: Queue) -> None:
         memory.put(zlib.compress(b'{"gmsfhm": "1"}'), headers={"compression": "application/x-gzip"})
         memory.put(b"no gzip", headers={"compression": "application/x-gzip"})
         source = memory.source([], ("gmsfhm",), dead_letter_queue=memory.dead)
-        assert rows_of(offer_of(source)) == [{"gmsfhm": "1"}]
+        offer = offer_of(source)
+        assert rows_of(offer) == [{"gmsfhm": "1"}]
+        offer.settle()
         (dead,) = memory.left(memory.dead)
         assert dead.headers["x-hub-reason"] == "compressed in a way that cannot be undone"
+
+    def test_unreadable_message_that_was_unpacked_is_sent_on_unpacked(self, memory: Queue) -> None:
+        memory.put(zlib.compress(b"no JSON"), headers={"compression": "application/x-gzip", "from": "x"})
+        offer = offer_of(memory.source([], dead_letter_queue=memory.dead))
+        rows_of(offer)
+        offer.settle()
+        (dead,) = memory.left(memory.dead)
+        assert (bytes(dead.body), dead.headers["from"], "compression" in dead.headers) == (b"no JSON", "x", False)
+
+    def test_unreadable_messages_do_not_fill_the_memory(self, memory: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("connectors.message._MOST_BYTES", 10)
+        memory.put(*[b"x" * 6] * 5, BODIES[0])
+        kept = taken(memory.source([], ("gmsfhm",), dead_letter_queue=memory.dead))
+        assert kept == [[], ["2 of 2 messages of batch 1"], [], ["2 of 2 messages of batch 2"], ["1"], [*UNREAD]]
+        assert len(memory.left(memory.dead)) == 5
+
+    def test_pull_goes_on_until_nothing_waits(self, memory: Queue) -> None:
+        memory.put(*(f'{{"gmsfhm": {number}}}' for number in range(5)))
+        assert taken(memory.source([], ("gmsfhm",), max_messages=2)) == [["0", "1"], ["2", "3"], ["4"]]
+        memory.put(*(f'{{"gmsfhm": {number}}}' for number in range(4)))
+        assert taken(memory.source([], ("gmsfhm",), max_messages=2)) == [["0", "1"], ["2", "3"], []]
+
+    def test_pull_takes_no_more_batches_than_agreed(self, memory: Queue, caplog: pytest.LogCaptureFixture) -> None:
+        memory.put(*(f'{{"gmsfhm": {number}}}' for number in range(5)))
+        assert taken(memory.source([], ("gmsfhm",), max_messages=2, max_batches=2)) == [["0", "1"], ["2", "3"]]
+        assert "2 batches are taken, and more waits" in caplog.text
+        assert [bytes(message.body) for message in memory.left()] == [b'{"gmsfhm": 4}']
 
     def test_batch_of_numbered_messages_is_known_again(self, memory: Queue) -> None:
         prints = []
@@ -344,7 +466,7 @@ class TestBatch:
 
     def test_snapshot_is_refused(self, memory: Queue) -> None:
         source = memory.source([])
-        with pytest.raises(StopError, match="mode 'snapshot' over kind 'message'"):
+        with pytest.raises(StopError, match="mode: Input should be 'increment'"):
             list(connect(source.connection).offers(replace(source.request, mode="snapshot"), None))
 
     @pytest.mark.parametrize(
@@ -354,6 +476,7 @@ class TestBatch:
             {"max_messages": 65_536},
             {"max_messages": "many"},
             {"max_messages": True},
+            {"max_batches": 0},
             {"max_seconds": -1},
             {"idle_seconds": "5"},
             {"encoding": "no such"},
@@ -376,7 +499,9 @@ class TestBatch:
         ("amqp://u:0123456789abcdef@h//", "a password in it"),
         ("amqp://h:port//", "no broker's address"),
         ("carrierpigeon://h", "kombu cannot speak"),
-        ("confluentkafka://h:9092", "kombu cannot speak"),
+        ("confluentkafka://h:9092", "no address of Kafka's"),
+        ("kafka://", "no address of Kafka's"),
+        ("kafkas://u:0123456789abcdef@h:9092,g:9092", "a password in it"),
     ],
 )
 def test_place_that_cannot_be_asked_stops(place: str, came: str) -> None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import shapely
+from pyproj import Transformer
 
-from connectors.base import BATCH_ROWS, Connection, Request, connect
+from connectors.base import BATCH_ROWS, Connection, Request
+from connectors.coordinates import Shifted
 from connectors.errors import ChangedError, RetryError, SetAsideError, StopError
 from tests.connectors.servers import Answer, Asked, Features, WebServer
-from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of, walked
+from tests.connectors.suite import (
+    HOSTILE_NAMES,
+    SECRET,
+    ConnectorSuite,
+    Source,
+    begun,
+    offer_of,
+    rows_of,
+    step,
+    walked,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -147,7 +160,7 @@ def test_geometry_of_no_kind_is_null_and_stops_nothing(web: WebServer, geometry:
 
 def test_coordinates_in_another_crs_are_set_aside(web: WebServer) -> None:
     header = {"Content-Crs": "<http://www.opengis.net/def/crs/EPSG/0/4490>"}
-    with pytest.raises(SetAsideError, match="coordinates in 4490") as caught:
+    with pytest.raises(SetAsideError, match="coordinates in EPSG:4490") as caught:
         rows_of(offer_of(source_at(web, Features(numbered(1), 1, header))))
     assert caught.value.reason == "crs_mismatch"
 
@@ -172,11 +185,102 @@ def test_unknown_collection_stops(web: WebServer) -> None:
     assert web.asked[-1].path == "/ogc/collections/..%2F..%2Fa%20b/items"
 
 
-def test_declared_crs_that_geojson_has_not_stops(web: WebServer) -> None:
-    source = source_at(web, Features([], 0))
-    request = replace(source.request, options={**source.request.options, "crs": "EPSG:4490"})
-    with pytest.raises(StopError, match="crs 'EPSG:4490' over kind 'ogc_features'"):
-        list(connect(source.connection).offers(request, None))
+def crs_of(name: str) -> str:
+    return f"http://www.opengis.net/def/crs/{name}"
+
+
+OFFERED = [crs_of("OGC/1.3/CRS84"), crs_of("EPSG/0/4326"), crs_of("EPSG/0/4490"), crs_of("EPSG/0/4549")]
+
+
+def in_crs(
+    web: WebServer,
+    crs: str,
+    points: list[tuple[float, float]],
+    told: str | None = "",
+    listed: Any = OFFERED,
+    **options: Any,
+) -> Source:
+    """A service of part 2: its pages name the CRS `told`; empty: the one asked for; None: none."""
+    shapes = [{"type": "Point", "coordinates": list(point)} for point in points]
+    features = Features([feature(number, shape) for number, shape in enumerate(shapes)], len(shapes))
+    source = source_at(web, features, 1, ("dzbm", "geometry"))
+
+    def respond(asked: Asked) -> Answer:
+        match asked.path:
+            case "/ogc/collections":
+                return Answer({"collections": [], "crs": OFFERED})
+            case "/ogc/collections/bzdz":
+                return Answer({"id": "bzdz", "crs": listed})
+        answer = features.respond(asked)
+        name = told or asked.query.get("crs", "")
+        return Answer(answer.body, answer.status, {"Content-Crs": f"<{name}>"} if told is not None and name else {})
+
+    web.respond = respond
+    return replace(source, request=replace(source.request, options={**source.request.options, "crs": crs, **options}))
+
+
+def points_of(source: Source) -> list[tuple[float, float]]:
+    shapes = [shapely.from_wkb(row["geometry"]) for row in rows_of(offer_of(source))]
+    return [(shape.x, shape.y) for shape in shapes]
+
+
+@pytest.mark.parametrize("listed", [OFFERED, ["#/crs"], [OFFERED[0], "#/crs"]])
+def test_crs_of_the_services_list_is_asked_for_on_every_page(web: WebServer, listed: list[str]) -> None:
+    # As the register has it, north comes first.
+    source = in_crs(web, "EPSG:4490", [(34.5, 117.5), (33.75, 118.25)], listed=listed)
+    assert points_of(source) == [(117.5, 34.5), (118.25, 33.75)]
+    pages = [asked for asked in web.asked if asked.path.endswith("/items")]
+    assert [asked.query["crs"] for asked in pages] == [crs_of("EPSG/0/4490")] * 2
+    described = [asked for asked in web.asked if not asked.path.endswith("/items")]
+    assert {asked.headers["Accept"] for asked in described} == {"application/json"}
+    assert {asked.headers["X-Key"] for asked in web.asked} == {SECRET}
+
+
+def test_projected_coordinates_come_east_first(web: WebServer) -> None:
+    east, north = Transformer.from_crs("EPSG:4490", "EPSG:4549", always_xy=True).transform(117.5, 34.5)
+    assert points_of(in_crs(web, "EPSG:4549", [(north, east)])) == [(east, north)]
+    assert points_of(in_crs(web, "EPSG:4549", [(east, north)], axis_order="xy")) == [(east, north)]
+
+
+def test_crs_is_asked_for_anew_by_whoever_reads_the_next_chunk(web: WebServer) -> None:
+    source = in_crs(web, "EPSG:4490", [(34.5, 117.5), (33.75, 118.25)], pages_a_chunk=1)
+    whole = walked(offer_of(source))
+    walk = begun(offer_of(source))
+    while not walk.is_over:
+        step(offer_of(source), walk)
+        walk = walk.through_json()
+    assert walk == whole
+
+
+@pytest.mark.parametrize("listed", [OFFERED[:2], [], None, "x", [1, "nonsense"]])
+def test_crs_that_the_service_has_not_stops(web: WebServer, listed: Any) -> None:
+    with pytest.raises(StopError, match="does not give this collection in China Geodetic") as caught:
+        points_of(in_crs(web, "EPSG:4490", [(34.5, 117.5)], listed=listed))
+    assert caught.value.allowed == ("OGC:CRS84, EPSG:4326" if listed == OFFERED[:2] else "OGC:CRS84")
+
+
+@pytest.mark.parametrize("told", [None, OFFERED[0], OFFERED[3], "nonsense"])
+def test_page_in_another_crs_than_asked_for_is_set_aside(web: WebServer, told: str | None) -> None:
+    with pytest.raises(SetAsideError, match="coordinates in") as caught:
+        points_of(in_crs(web, "EPSG:4490", [(34.5, 117.5)], told=told))
+    assert caught.value.reason == "crs_mismatch"
+
+
+def test_coordinates_outside_of_the_declared_crs_are_set_aside(web: WebServer) -> None:
+    with pytest.raises(SetAsideError, match="coordinates outside the area of CGCS2000") as caught:
+        points_of(in_crs(web, "EPSG:4549", [(117.5, 34.5)]))
+    assert caught.value.reason == "crs_mismatch"
+
+
+@pytest.mark.parametrize("shifted", list(Shifted))
+def test_shifted_coordinates_come_as_they_are(web: WebServer, shifted: Shifted) -> None:
+    (moved,) = [tuple(point) for point in shifted.from_true(np.array([[117.5, 34.5]]))]
+    probe = {"where": {"dzbm": "0"}, "near": [117.5, 34.5], "within_m": 10}
+    assert points_of(in_crs(web, shifted.value, [moved], probe=probe)) == [moved]
+    assert {asked.path for asked in web.asked} == {"/ogc/collections/bzdz/items"}
+    assert all("crs" not in asked.query for asked in web.asked)
+    with pytest.raises(SetAsideError, match="looks like"):
+        points_of(in_crs(web, shifted.value, [(117.5, 34.5)], probe=probe))
 
 
 def test_what_the_service_has_is_told(web: WebServer) -> None:

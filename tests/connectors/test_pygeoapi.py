@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
-import requests
 import shapely
-import yaml
+from pyproj import Transformer
 
 from connectors.base import Connection, Request
+from connectors.errors import StopError
+from tests.connectors.pygeoapi_server import pygeoapi
 from tests.connectors.suite import Source, offer_of, rows_of, walked
 
 pytestmark = pytest.mark.integration
@@ -38,87 +33,10 @@ def addresses() -> list[dict[str, Any]]:
     ]
 
 
-def configuration(data: Path, port: int) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{port}"
-    provider = {"type": "feature", "name": "GeoJSON", "data": str(data), "id_field": "dzbm"}
-    text = {"en": "addresses"}
-    return {
-        "server": {
-            "bind": {"host": "127.0.0.1", "port": port},
-            "url": url,
-            "mimetype": "application/json; charset=UTF-8",
-            "encoding": "utf-8",
-            "languages": ["en-US"],
-            "limits": {"default_items": 10, "max_items": 20},
-            "map": {"url": "https://tile.example/{z}/{x}/{y}.png", "attribution": "none"},
-        },
-        "logging": {"level": "ERROR"},
-        "metadata": {
-            "identification": {
-                "title": text,
-                "description": text,
-                "keywords": {"en": ["a"]},
-                "terms_of_service": url,
-                "url": url,
-            },
-            "license": {"name": "none", "url": url},
-            "provider": {"name": "natural resources", "url": url},
-            "contact": {"name": "nobody", "email": "nobody@example.org"},
-        },
-        "resources": {
-            "bzdz": {
-                "type": "collection",
-                "title": text,
-                "description": text,
-                "keywords": {"en": ["a"]},
-                "links": [],
-                "extents": {
-                    "spatial": {"bbox": [117, 34, 118, 35], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
-                },
-                "providers": [provider],
-            }
-        },
-    }
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("pygeoapi")
-    data = folder / "bzdz.geojson"
-    data.write_text(json.dumps({"type": "FeatureCollection", "features": addresses()}), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config, openapi = folder / "config.yml", folder / "openapi.yml"
-    config.write_text(yaml.safe_dump(configuration(data, port)), encoding="utf-8")
-    environment = {
-        **os.environ,
-        "PYGEOAPI_CONFIG": str(config),
-        "PYGEOAPI_OPENAPI": str(openapi),
-        "PYTHONWARNINGS": "ignore",
-    }
-    tool = [str(Path(sys.executable).parent / "pygeoapi")]
-    generate = [*tool, "openapi", "generate", str(config), "--output-file", str(openapi)]
-    subprocess.run(generate, env=environment, check=True, capture_output=True, timeout=120)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*tool, "serve"], env=environment, stdout=log, stderr=log)
-    try:
-        _wait(f"http://127.0.0.1:{port}/conformance", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert process.poll() is None, "the server ended"
-        try:
-            if requests.get(url, timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    pytest.fail("the server does not answer")
+    with pygeoapi(tmp_path_factory.mktemp("pygeoapi"), addresses(), "dzbm") as url:
+        yield url
 
 
 @pytest.fixture
@@ -140,6 +58,26 @@ def test_every_address_comes_once_and_in_its_place(source: Source) -> None:
         assert (row["dzqc"], row["mph"]) == (told["dzqc"], str(told["mph"]))
         point = shapely.from_wkb(row["geometry"])
         assert (point.x, point.y) == pytest.approx(feature["geometry"]["coordinates"])
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4490", "EPSG:4549"])
+def test_another_crs_is_given_where_the_server_has_it(source: Source, crs: str) -> None:
+    """pygeoapi keeps to the order of axes that the register has: north before east in both."""
+    options = {**source.request.options, "crs": crs}
+    found = {
+        row["dzbm"]: row for row in rows_of(offer_of(replace(source, request=replace(source.request, options=options))))
+    }
+    assert len(found) == COUNT
+    back = Transformer.from_crs(crs, "EPSG:4490", always_xy=True)
+    for feature in addresses():
+        point = shapely.from_wkb(found[feature["properties"]["dzbm"]]["geometry"])
+        assert back.transform(point.x, point.y) == pytest.approx(feature["geometry"]["coordinates"], abs=1e-6)
+
+
+def test_crs_that_the_server_has_not_stops_and_names_those_it_has(source: Source) -> None:
+    request = replace(source.request, options={**source.request.options, "crs": "EPSG:4548"})
+    with pytest.raises(StopError, match="OGC:CRS84, EPSG:4490, EPSG:4549"):
+        rows_of(offer_of(replace(source, request=request)))
 
 
 def test_chunks_are_pages_and_the_total_is_told(source: Source) -> None:

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.auth_options import BasicKind, HeaderKind, NoneKind, OAuth2Kind, PlatformKind, QueryKind, SortedKind
 from connectors.base import BATCH_ROWS, Connection, Request, connect
 from connectors.errors import RetryError, StopError
 from connectors.rest import decrypt_secret, sign
-from connectors.rest_auth import BasicKind, HeaderKind, NoneKind, PlatformKind, QueryKind
-from connectors.rest_oauth import OAuth2Kind
-from connectors.rest_options import Call, Pull, Push, Verify
-from connectors.rest_sorted import SortedKind
+from connectors.rest_options import Call, Pull, Push
+from connectors.verify_options import VerifyPerson
 from tests.connectors.servers import Answer, Asked, Platform, WebServer
 from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of
 from tests.connectors.web_servers import Shop, shop_pull
@@ -277,10 +276,10 @@ def told(heading: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "model"), [("The rows", Pull), ("Verifying one person", Verify), ("Writing", Push)]
+    ("heading", "model"), [("The rows", Pull), ("Verifying one person", VerifyPerson), ("Writing", Push)]
 )
 def test_the_page_names_every_option_and_its_default(heading: str, model: type[Call]) -> None:
-    own = {name: field for name, field in model.model_fields.items() if name not in Call.model_fields}
+    own = {name: field for name, field in model.model_fields.items() if name not in (*Call.model_fields, "mode")}
     assert set(told(heading)) == set(own)
     for name, default in told(heading).items():
         assert (default == "needed") == own[name].is_required(), name

@@ -243,12 +243,16 @@ def test_json_parameters_may_lie_in_objects() -> None:
     [
         ({"paging": "pages"}, "paging: Input should be"),
         ({"paging": None}, "paging: Field required"),
-        ({"page_parm": "n"}, "page_parm: Extra inputs"),
+        ({"page_parm": "n"}, "option 'page_parm' is unknown; allowed: code, crs, cursor"),
         ({"page_size": 0, "overlap_hours": -1}, "page_size: .*; overlap_hours: "),
         ({"paging": "token"}, "paging by token needs `next`"),
         ({"paging": "link", "method": "POST"}, "paging by link needs method GET"),
         ({"send": "json"}, "a GET sends its parameters in the query"),
         ({"params": {"a": [1]}}, r"params\.a"),
+        ({"cursor_format": "ymd"}, "cursor_format: 'ymd' writes no time"),
+        ({"cursor_format": "%Y-%-m"}, "cursor_format: '%Y-%-m' can write a time, but not read one"),
+        ({"since_format": "iso8601"}, "since_format: 'iso8601' writes no time"),
+        ({"send": "json", "paging": "token", "page_size": "x"}, "send: .*; page_size: .*; next: "),
     ],
 )
 def test_wrong_options_stop_before_anything_is_asked(options: dict[str, Any], fault: str) -> None:
@@ -329,6 +333,15 @@ class TestIncrements:
         assert shop.asked[0]["after"] == "2025-06-01 00:00:00"
         assert offer.mark(walk.notes) == {"cursor": "2026-02-01T00:00:00+08:00"}
 
+    @pytest.mark.parametrize("mark", ["2026-02-01T00:00:00+08:00", None])
+    def test_a_backfill_that_would_begin_late_leaves_nothing_out(self, shop: Shop, mark: str | None) -> None:
+        given = self.given(shop, overlap_hours=1)
+        since = datetime.fromisoformat("2026-03-01T00:00:00")
+        given = replace(given, request=replace(given.request, since=since))
+        with wired(shop.respond):
+            walked(offer_of(given, {"cursor": mark} if mark else None))
+        assert shop.asked[0].get("after") == ("2026-01-31 23:00:00" if mark else None)
+
     def test_a_clock_that_runs_ahead_hides_no_later_row(self, shop: Shop) -> None:
         shop.rows[1]["gxsj"] = "2099-01-01 00:00:00"
         with wired(shop.respond):
@@ -350,7 +363,7 @@ class TestIncrements:
 
     @pytest.mark.parametrize("missing", ["cursor", "since_param"])
     def test_an_increment_needs_both_names(self, shop: Shop, missing: str) -> None:
-        with pytest.raises(StopError, match="without `cursor` and `since_param`"):
+        with pytest.raises(StopError, match=f"{missing}: an increment needs it"):
             offer_of(self.given(shop, **{missing: None}))
 
     def test_a_snapshot_keeps_no_mark(self, shop: Shop) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,9 +14,10 @@ import pytest
 from connectors import http
 from connectors.base import Connection, Request
 from connectors.errors import RetryError, SetAsideError, StopError
+from connectors.options import options_of
 from connectors.rest import RestConnector
 from connectors.rest_calls import Caller
-from connectors.rest_options import Verify, options_of
+from connectors.rest_options import Verify
 from connectors.rest_verify import Verified, verify_each
 from tests.connectors.servers import Answer, Asked
 from tests.connectors.suite import SECRET
@@ -30,6 +34,7 @@ OPTIONS: dict[str, Any] = {
     "quota_a_day": 3,
 }
 PEOPLE = [(f"k{number}", {"xm": f"王{number}", "sfzh": f"32037119900101000{number}"}) for number in range(5)]
+KEY = b"a key of the hub's own"
 NOON = datetime(2026, 1, 2, 4, tzinfo=UTC)
 
 
@@ -87,15 +92,15 @@ def ask(store: Store, people: list[Any], moment: datetime = NOON, **options: Any
     wanted = request(**options)
     caller = Caller(Connection("police", "verify", "rest", WIRE, SECRET, {"auth": {"kind": "header", "name": "X-Key"}}))
     checked = options_of(Verify, wanted, {})
-    return list(verify_each(caller, wanted, checked, people, store, SECRET, lambda: moment))
+    return list(verify_each(caller, wanted, checked, people, store, KEY, lambda: moment))
 
 
 def test_each_key_has_its_verdict_and_fields() -> None:
     with wired(Register().respond):
-        answers = list(connector().verify(request(), PEOPLE[:2], Store()))
-    assert answers == [
-        Verified("k0", True, {"mz": "01", "age": "36"}, True),
-        Verified("k1", False, {"mz": None, "age": None}, True),
+        answers = list(connector().verify(request(), PEOPLE[:2], Store(), KEY))
+    assert [(one.key, one.matched, dict(one.values), one.asked) for one in answers] == [
+        ("k0", True, {"mz": "01", "age": "36"}, True),
+        ("k1", False, {"mz": None, "age": None}, True),
     ]
 
 
@@ -116,6 +121,17 @@ def test_the_store_holds_no_identifier() -> None:
         ask(store, PEOPLE[:2])
     assert "3203711990" not in repr(store.kept)
     assert "王" not in repr(store.kept)
+
+
+def test_a_question_is_known_by_a_digest_under_a_key_of_our_own() -> None:
+    store = Store()
+    with wired(Register().respond):
+        (one,) = ask(store, PEOPLE[:1])
+    assert list(store.kept) == [one.question]
+    told = json.dumps(["police/person_check", ["mz", "age"], sorted(PEOPLE[0][1].items())], ensure_ascii=False)
+    assert one.question == hmac.new(KEY, told.encode(), hashlib.sha256).hexdigest()
+    # The connection's secret, which the department knows too, is not that key.
+    assert one.question != hmac.new(SECRET.encode(), told.encode(), hashlib.sha256).hexdigest()
 
 
 def test_the_quota_ends_the_day_and_what_was_answered_stays() -> None:
@@ -175,7 +191,7 @@ def test_an_answer_that_lacks_a_field_is_schema_drift() -> None:
 def test_no_option_is_missed_in_silence(left_out: str) -> None:
     options = {name: value for name, value in OPTIONS.items() if name != left_out}
     with pytest.raises(StopError, match=f"{left_out}: Field required"):
-        connector().verify(Request("police/person_check", (), options), [], Store())
+        connector().verify(Request("police/person_check", (), options), [], Store(), KEY)
 
 
 def test_errors_name_nobody() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from connectors import rows
 from connectors.base import Request
-from connectors.errors import SetAsideError
+from connectors.errors import ColumnsMissingError, SetAsideError
 from connectors.rows import (
     as_text,
     column_positions,
+    missing_columns,
     quick_columns,
     record_batches,
     regrouped,
@@ -71,6 +73,18 @@ def test_json_values_as_text(value: Any, text: str | None) -> None:
 def test_key_missing_in_some_records_is_null() -> None:
     (batch,) = record_batches([{"a": "1"}, {"b": "2"}], asked("a", "b"), "s")
     assert batch.to_pylist() == [{"a": "1", "b": None}, {"a": None, "b": "2"}]
+
+
+def test_the_error_names_the_missing_columns_and_survives_between_processes() -> None:
+    with pytest.raises(ColumnsMissingError) as caught:
+        missing_columns("somewhere", ["b", "c"], asked("a", "b", "c"))
+    told = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert (told.columns, told.reason, str(told)) == (("b", "c"), "schema_drift", str(caught.value))
+
+
+@pytest.mark.parametrize("word", ["evolve", "discard_value", "discard_row"])
+def test_what_is_not_frozen_is_lent(word: str) -> None:
+    missing_columns("somewhere", ["b"], asked("a", "b", drift={"missing": word}))
 
 
 def test_key_missing_in_all_records_is_schema_drift() -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 from connectors.base import BATCH_ROWS, WHOLE, Chunk, Connection, Offer, Request, connect
 from connectors.errors import RetryError, SetAsideError, StopError
 from connectors.pace import Pace
+from connectors.slices import KEY_MODULUS, Countable, Counted, DayCount
 from connectors.sql_streams import database_errors, stream
 from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, by_text, offer_of, rows_of
 
@@ -76,6 +77,13 @@ def increment(source: Source, **options: Any) -> Source:
 
 def mark_of(offer: Offer) -> dict[str, Any] | None:
     return offer.mark([offer.note(WHOLE)])
+
+
+def counting(source: Source, reached: datetime) -> Any:
+    """The increment that begins a day before a moment, which can count what lies behind it."""
+    offer = offer_of(source, {"cursor": reached.isoformat()})
+    assert isinstance(offer, Countable)
+    return offer
 
 
 def _rows(offer: Offer, chunk: Chunk) -> list[dict[str, Any]]:
@@ -159,6 +167,92 @@ class SqlSuite(ConnectorSuite):
         assert {row["xh"] for row in rows_of(offer_of(told, {"cursor": "2027-01-01T00:00:00"}))} == {
             row["xh"] for row in ROWS if row["gxsj"] is None or row["gxsj"] >= MOMENT + timedelta(days=1)
         }
+
+    @pytest.mark.parametrize("mark", [MOMENT + timedelta(hours=5), None])
+    def test_a_backfill_that_would_begin_late_leaves_no_row_out(self, source: Source, mark: datetime | None) -> None:
+        later = replace(increment(source).request, since=MOMENT + timedelta(days=30))
+        offer = offer_of(replace(source, request=later), {"cursor": mark.isoformat()} if mark else None)
+        begun = MOMENT - timedelta(hours=19)
+        assert {row["xh"] for row in rows_of(offer)} == {
+            row["xh"] for row in ROWS if mark is None or row["gxsj"] is None or row["gxsj"] >= begun
+        }
+
+    def test_the_zone_of_a_backfill_is_told_apart_from_the_columns(self, source: Source) -> None:
+        since = MOMENT.replace(tzinfo=timezone(timedelta(hours=8))).astimezone(UTC)
+        request = replace(increment(source).request, since=since)
+        offer = offer_of(replace(source, request=request), {"cursor": "2027-01-01T00:00:00"})
+        assert 1 in {row["xh"] for row in rows_of(offer)}
+
+    def test_what_changed_after_its_chunk_was_read_comes_with_the_next_pull(self, source: Source) -> None:
+        offer = offer_of(increment(source))
+        notes = [{"asked": "2026-09-01T00:00:00"}, {"asked": "2026-10-02T00:00:00", "cursor": MOMENT.isoformat()}]
+        assert offer.mark(notes) == {"cursor": "2026-09-01T00:00:00"}
+
+    def test_rows_behind_an_increment_are_counted_by_day(self, database: Database, source: Source) -> None:
+        days = [MOMENT - timedelta(days=n) for n in (30, 30, 20, 2, 1, 0)]
+        rows = [{**ROWS[0], "xh": KEY_MODULUS + n, "gxsj": moment} for n, moment in enumerate(days, 1)]
+        database.load("hj_rkxx", [*rows, {**ROWS[0], "gxsj": None}])
+        offer = counting(increment(source, split_by="xh"), MOMENT)
+        found = offer.counted()
+        assert found == Counted(
+            {days[0].date(): DayCount(2, 3), days[2].date(): DayCount(1, 3), days[3].date(): DayCount(1, 4)},
+            (None, days[4].date()),
+            0,
+            has_keys=True,
+        )
+        assert offer.covers() == ((days[5].date(), None),)
+        few = counting(increment(source, audit_days=10), MOMENT).counted()
+        assert few is not None
+        assert few.span == (date(2026, 9, 20), date(2026, 9, 30))
+        assert few.days == {days[3].date(): DayCount(1, 0)}
+        assert few.has_keys is False
+
+    def test_rows_that_change_meanwhile_are_told(self, database: Database, source: Source) -> None:
+        offer = counting(increment(source), MOMENT)
+        list(offer.read())
+        database.run("UPDATE hj_rkxx SET gxsj = '2999-01-01 00:00:00' WHERE xh = -3")
+        found = offer.counted()
+        assert found is not None
+        assert (found.days, found.changed) == ({}, 0)
+        database.load("hj_rkxx", [*ROWS, {**ROWS[0], "gxsj": datetime.fromisoformat("2999-01-01")}])
+        found = offer.counted()
+        assert found is not None
+        assert (set(found.days), found.changed) == ({(MOMENT - timedelta(days=400)).date()}, 1)
+
+    def test_some_days_are_read_again_and_the_mark_stays(self, database: Database, source: Source) -> None:
+        days = [MOMENT - timedelta(days=n) for n in range(10)]
+        database.load("hj_rkxx", [{**ROWS[0], "xh": n, "gxsj": moment} for n, moment in enumerate(days)])
+        offer = counting(increment(source, split_by="xh", chunk_rows=2), MOMENT)
+        spans = [(date(2026, 9, 23), date(2026, 9, 24)), (date(2026, 9, 26), date(2026, 9, 28))]
+        again = offer.again(spans)
+        assert again.name == "hj_rkxx again 2026-09-23 to 2026-09-24, 2026-09-26 to 2026-09-28"
+        assert sorted(row["xh"] for row in rows_of(again)) == [4, 5, 8]
+        assert len(again.plan()) == 2
+        assert again.mark([again.note(chunk) for chunk in again.plan()]) is None
+        assert isinstance(again, Countable)
+        assert (list(again.covers()), again.counted()) == (spans, None)
+
+    def test_days_of_a_date_are_counted_too(self, source: Source) -> None:
+        offer = offer_of(increment(source, cursor="csrq"), {"cursor": "2026-01-03T00:00:00"})
+        assert isinstance(offer, Countable)
+        found = offer.counted()
+        assert found is not None
+        assert {day: count.rows for day, count in found.days.items()} == {date(1990, 1, 2): 1, date(1, 1, 1): 1}
+        assert [row["xh"] for row in rows_of(offer.again([(date(1990, 1, 2), date(1990, 1, 3))]))] == [1]
+
+    def test_what_the_hub_could_not_count_as_well_is_not_counted(self, source: Source) -> None:
+        mark = {"cursor": MOMENT.isoformat()}
+        narrow = replace(source, request=replace(source.request, fields=("xh",)))
+        for told, given in (
+            (source, None),
+            (increment(source), None),
+            (increment(source, audit_days=0), mark),
+            (increment(narrow), mark),
+        ):
+            offer = offer_of(told, given)
+            assert isinstance(offer, Countable)
+            assert offer.counted() is None
+        assert offer_of(source).covers() == ((None, None),)  # type: ignore[attr-defined]
 
     def test_the_pace_is_told_of_every_row(self, source: Source) -> None:
         told: list[int] = []
@@ -273,6 +367,12 @@ class TestSqlite(SqlSuite):
         assert rows_of(offer_of(database.source("d", [{"n": None}])))[0]["n"].startswith("1.5")
 
 
+def in_zone(database: Database, zone: str) -> Database:
+    """The same PostgreSQL database, by whose sessions' clock it is elsewhere."""
+    url = sa.make_url(database.place).update_query_dict({"options": f"-csearch_path=front -ctimezone={zone}"})
+    return replace(database, place=url.render_as_string())
+
+
 @pytest.mark.integration
 class TestPostgresql(SqlSuite):
     """ADBC."""
@@ -329,6 +429,33 @@ class TestPostgresql(SqlSuite):
         mark = mark_of(offer)
         assert mark is not None
         assert abs(datetime.fromisoformat(mark["cursor"]) - datetime.now(UTC)) < timedelta(minutes=5)
+
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+    def test_a_moment_without_zone_is_chinas_whatever_the_servers(self, database: Database, zone: str) -> None:
+        database.run(
+            "CREATE TABLE zoned (gxsj timestamptz)",
+            "INSERT INTO zoned VALUES ('2026-10-03 00:30:00+08'), ('2026-10-02 23:30:00+08')",
+        )
+        there = in_zone(database, zone)
+        source = increment(there.source("zoned", [{"gxsj": None}]), overlap_hours=0)
+        assert len(rows_of(offer_of(source, {"cursor": "2026-10-03T00:00:00"}))) == 1
+        backfill = replace(source, request=replace(source.request, since=datetime.fromisoformat("2026-10-03T00:00:00")))
+        assert len(rows_of(offer_of(backfill, {"cursor": "2026-11-01T00:00:00+00:00"}))) == 1
+
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+    def test_days_are_chinas_whatever_the_servers_zone(self, database: Database, zone: str) -> None:
+        database.run(
+            "CREATE TABLE zoned (xh int, gxsj timestamptz)",
+            "INSERT INTO zoned VALUES (1, '2026-10-03 00:30:00+08'), (2, '2026-10-02 23:30:00+08')",
+        )
+        source = increment(in_zone(database, zone).source("zoned", [{"xh": 1, "gxsj": None}]), split_by="xh")
+        offer = offer_of(source, {"cursor": "2026-10-20T00:00:00+00:00"})
+        assert isinstance(offer, Countable)
+        found = offer.counted()
+        assert found is not None
+        assert found.days == {date(2026, 10, 2): DayCount(1, 2), date(2026, 10, 3): DayCount(1, 1)}
+        again = offer.again([(date(2026, 10, 3), date(2026, 10, 4))])
+        assert [row["xh"] for row in rows_of(again)] == [1]
 
     def test_reads_in_a_read_only_transaction(self, database: Database) -> None:
         database.run("CREATE VIEW v AS SELECT current_setting('transaction_read_only') AS ro")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 
 from connectors.base import BATCH_ROWS, Connection, Request
+from connectors.coordinates import Shifted
 from connectors.errors import ChangedError, RetryError, SetAsideError, StopError
+from connectors.service_crs import ServiceCrs
 from connectors.wfs_axes import area_of, fitting, swapped
 from tests.connectors.servers import Answer, Asked, WebServer
 from tests.connectors.suite import HOSTILE_NAMES, SECRET, ConnectorSuite, Source, offer_of, rows_of, walked
@@ -162,6 +164,51 @@ def test_projected_coordinates_come_east_first(json: bool, north_first: bool) ->
     assert service.asked[-1]["srsName"] == "urn:ogc:def:crs:EPSG::4549"
 
 
+@pytest.mark.parametrize("shifted", list(Shifted))
+@pytest.mark.parametrize("label", ["urn:ogc:def:crs:EPSG::4490", "urn:ogc:def:crs:EPSG::4326", ""])
+@pytest.mark.parametrize("north_first", [True, False])
+@pytest.mark.parametrize("json", [True, False])
+def test_shifted_coordinates_come_as_they_are(shifted: Shifted, label: str, north_first: bool, json: bool) -> None:
+    # West of 90 degrees both orders are on Earth: only that the place is in China tells them apart.
+    places = np.array([POINT, (87.6, 43.8)])
+    moved = [tuple(point) for point in shifted.from_true(places)]
+    service = Wfs([feature(number, point) for number, point in enumerate(moved, 1)], json, label, north_first)
+    near = {"where": {"dzbm": "0001"}, "near": list(POINT), "within_m": 10}
+    for found, point in zip(points(read(service, crs=shifted.value, probe=near)), moved, strict=True):
+        assert found == pytest.approx(point, abs=1e-9)
+    assert service.asked[-1]["srsName"] == "urn:ogc:def:crs:EPSG::4490"
+
+
+@pytest.mark.parametrize("shifted", list(Shifted))
+def test_shift_that_is_another_than_declared_is_found_by_the_probe(shifted: Shifted) -> None:
+    service = Wfs([feature(1)])
+    near = {"where": {"dzbm": "0001"}, "near": list(POINT), "within_m": 100}
+    with pytest.raises(SetAsideError, match="looks like China Geodetic") as caught:
+        read(service, crs=shifted.value, probe=near)
+    assert caught.value.reason == "crs_mismatch"
+
+
+@pytest.mark.parametrize(("crs", "point"), [("urn:ogc:def:crs:EPSG::4549", POINT), ("", (400_000.0, 3_800_000.0))])
+def test_shifted_coordinates_are_degrees(crs: str, point: tuple[float, float]) -> None:
+    with pytest.raises(SetAsideError) as caught:
+        read(Wfs([feature(1, point)], crs=crs), crs="GCJ-02")
+    assert caught.value.reason == "crs_mismatch"
+    assert "GCJ-02" in caught.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("offered", "name"),
+    [
+        (["urn:ogc:def:crs:EPSG::3857", "urn:ogc:def:crs:EPSG::4490"], "urn:ogc:def:crs:EPSG::4490"),
+        (["http://www.opengis.net/def/crs/OGC/1.3/CRS84"], "http://www.opengis.net/def/crs/OGC/1.3/CRS84"),
+        (["urn:ogc:def:crs:EPSG::3857", "nonsense"], None),
+        ([], None),
+    ],
+)
+def test_shifted_coordinates_are_asked_for_in_degrees(offered: list[str], name: str | None) -> None:
+    assert ServiceCrs("BD-09", "auto", "t/d").among(offered) == name
+
+
 def test_one_faulty_point_does_not_turn_the_others() -> None:
     service = Wfs([feature(1), feature(2, (34.5, 117.5)), feature(3, (0.0, 0.0)), feature(4)])
     assert points(read(service)) == [POINT, (34.5, 117.5), (0.0, 0.0), POINT]
@@ -276,11 +323,12 @@ def test_page_that_is_broken_is_an_outage(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"sort_by": None}, "'sort_by' is not set"),
+        ({"sort_by": None}, "sort_by: Input should be a valid string"),
         ({"sort_by": "a; b"}, "sort_by"),
         ({"sort_by": "a ASCENDING"}, "sort_by"),
-        ({"crs": None}, "'crs' is not set"),
-        ({"crs": "EPSG:0"}, "crs 'EPSG:0'"),
+        ({"crs": None}, "crs: Input should be a valid string"),
+        ({"crs": "EPSG:0"}, "crs: 'EPSG:0' is no CRS of places"),
+        ({"crs": "EPSG:4490+5773"}, "is not a CRS of a register"),
         ({"type_name": "a b"}, "type_name"),
         ({"axis_order": "north"}, "axis_order"),
         ({"format": "shp"}, "format"),
@@ -294,7 +342,7 @@ def test_wrong_options_stop(options: dict[str, Any], fault: str) -> None:
 
 def test_increment_is_refused() -> None:
     given = source_at(WIRE, Wfs([]))
-    with pytest.raises(StopError, match="mode 'increment' over kind 'wfs'"):
+    with pytest.raises(StopError, match="mode: Input should be 'snapshot'"):
         offer_of(replace(given, request=replace(given.request, mode="increment")))
 
 

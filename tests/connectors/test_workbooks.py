@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from connectors import workbooks, zipped
 from connectors.base import Request
 from connectors.errors import SetAsideError
 from connectors.excel import excel_rows
+from connectors.sheet_stream import streamed_rows
 from tests.connectors.biff import xls
+from tests.connectors.raw_xlsx import raw_xlsx
 
 ROWS = [["01", "张三"], ["02", None]]
 
@@ -89,10 +91,22 @@ def test_page_or_text_named_xls(path: Path, text: str, encoding: str) -> None:
 
 @pytest.mark.parametrize("said", ["gb2312", "GBK", "gb18030"])
 def test_page_that_says_its_encoding(path: Path, said: str) -> None:
-    # "联通" in GBK is UTF-8 as well, of other characters.
-    page = PAGE.replace("张三", "联通")
+    # In GBK these are UTF-8 as well, of other characters.
+    head, cell = "夕", "楼"
+    assert (head + cell).encode("gb18030").decode() != head + cell
+    page = f"<table><tr><td>{head}<tr><td>{cell}</table>"
     path.write_bytes(f'<meta http-equiv=Content-Type content="text/html; charset={said}">{page}'.encode("gb18030"))
-    assert read(path)[0] == ["01", "联通"]
+    assert read(path, (head,)) == [[cell]]
+
+
+@pytest.mark.parametrize("text", [PAGE, TABS, COMMAS])
+def test_file_in_utf8_that_owes_gb18030(path: Path, text: str) -> None:
+    # An even number of Chinese characters in each cell is GB18030 as well, of other characters.
+    assert text.encode().decode("gb18030")
+    path.write_bytes(text.encode())
+    assert refused(path, encoding="gb18030")[0] == "encoding_invalid"
+    path.write_bytes(b"<meta charset=gb2312>" + PAGE.encode())
+    assert read(path) == ROWS
 
 
 def test_agreed_encoding_counts_over_what_a_page_says(path: Path) -> None:
@@ -123,10 +137,6 @@ def test_only_xls_may_pretend(tmp_path: Path, suffix: str) -> None:
         (b"\x01\x00\x02\x00\x03", "no readable workbook: neither that nor text"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "no readable workbook (XlsError)"),
         (b"PK\x03\x04", "no readable workbook: no archive that can be read (BadZipFile)"),
-        (
-            b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>',
-            "no readable workbook: an XML spreadsheet of 2003",
-        ),
     ],
 )
 def test_what_is_no_workbook(path: Path, content: bytes, came: str) -> None:
@@ -144,8 +154,8 @@ def test_zip_that_is_no_workbook(path: Path) -> None:
 def test_cell_far_off_all_others_does_not_fill_the_memory(path: Path) -> None:
     # calamine would ask for 400 GB and end the process.
     reason, came = refused(written(path, (1_048_575, 16_383)))
-    assert (reason, came) == ("unreadable", "no readable workbook: a sheet of 16384 columns and 1048576 rows")
-    assert len(read(written(path, (50, 100)))) == 3
+    assert (reason, came) == ("unreadable", "row 1048576 has another number of cells than the header")
+    assert read(written(path, (1_048_575, 1)))[2:] == [[None, "x"]]
 
 
 @pytest.mark.parametrize("reference", [b"r='XFD1048576'", b'r = "xfd1048576"', b'r="ZZZZZZ1"'])
@@ -154,7 +164,8 @@ def test_far_cell_written_otherwise(path: Path, tmp_path: Path, reference: bytes
         for info in whole.infolist():
             content = whole.read(info)
             archive.writestr(info, content.replace(b'r="B3"', reference).replace(b'r="A3"', reference))
-    assert "a sheet of" in refused(path)[1]
+    assert workbooks._is_large(path, "f")
+    assert refused(path)[0] == "unreadable"
 
 
 def test_workbook_that_unpacks_to_too_much(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,10 +174,38 @@ def test_workbook_that_unpacks_to_too_much(path: Path, monkeypatch: pytest.Monke
     assert "times as large unpacked" in refused(written(path))[1]
 
 
-def test_extent_is_found_across_the_edges_of_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbooks, "_MOST_CELLS", 500)
+@pytest.mark.parametrize(("most", "large"), [(1199, True), (1200, False)])
+def test_extent_is_found_across_the_edges_of_blocks(
+    path: Path, monkeypatch: pytest.MonkeyPatch, most: int, large: bool
+) -> None:
+    monkeypatch.setattr(workbooks, "_MOST_CELLS", most)
     monkeypatch.setattr(workbooks, "_CHUNK", 7)
-    assert "a sheet of 40 columns and 30 rows" in refused(written(path, (29, 39)))[1]
+    assert workbooks._is_large(written(path, (29, 39)), "f") is large
+
+
+def test_large_sheets_are_read_as_a_stream(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def streamed(archive: zipfile.ZipFile, wanted: str | None) -> Iterator[list[str | None]]:
+        asked.append(wanted)
+        return streamed_rows(archive, wanted)
+
+    monkeypatch.setattr(workbooks, "streamed_rows", streamed)
+    assert read(written(path)) == ROWS
+    assert asked == []
+    monkeypatch.setattr(workbooks, "_SMALL", 100)
+    assert read(path) == read(path, sheet="名册") == ROWS
+    assert asked == [None, "名册"]
+    assert refused(path, sheet="另一页") == ("schema_drift", "no sheet '另一页'")
+
+
+@pytest.mark.parametrize(("form", "value"), [(14, "-1e30"), (46, "1e30"), (46, "-1e30")])
+def test_date_beyond_all_others_breaks_no_pull(tmp_path: Path, form: int, value: str) -> None:
+    # Over these calamine panics, or gives Python a duration it cannot hold.
+    head = '<row><c t="inlineStr"><is><t>编号</t></is></c><c t="inlineStr"><is><t>姓名</t></is></c></row>'
+    styles = f'<cellXfs><xf numFmtId="{form}"/></cellXfs>'
+    path = raw_xlsx(tmp_path / "f.xlsx", f'{head}<row><c s="0"><v>{value}</v></c></row>', styles=styles)
+    assert refused(path)[0] == "unreadable"
 
 
 def test_row_of_text_with_another_number_of_cells(path: Path) -> None:
