@@ -6,8 +6,8 @@ rule stays a row of short expressions; the last one makes `value` and `reason` (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import cast
 
@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 
 from hub.contracts import Codelist, Column
 
-__all__ = ["BLANKS", "Cell", "Stage", "cleaned", "first_reason", "half_width", "original_text"]
+__all__ = ["BLANKS", "Cell", "Stage", "cleaned", "first_reason", "half_width", "original_text", "weighted_sum"]
 
 BLANKS = r"\t-\r \x{a0}\x{200b}\x{3000}\x{feff}"
 """Inside a regular expression's brackets: ASCII blanks, no-break, zero-width and ideographic space, byte-order mark."""
@@ -32,16 +32,21 @@ class Cell:
 
     Attributes:
         table: Holds the working columns `<column>__<part>`: from the start `original`, and `raw` where it is typed.
-        codelist: The column's code list, where it has one.
         as_of: The day ages and two-digit years are reckoned on.
         keeps_unknown: Whether a code that is in no list goes on as it came (`drift.unknown_codes: evolve`).
+        codelists: All code lists, by name.
     """
 
     table: ibis.Table
     column: Column
-    codelist: Codelist | None
     as_of: date
     keeps_unknown: bool = False
+    codelists: Mapping[str, Codelist] = field(default_factory=dict)
+
+    @property
+    def codelist(self) -> Codelist | None:
+        """The column's code list, where it has one."""
+        return self.codelists.get(self.column.codelist or "")
 
     def __getitem__(self, part: str) -> ir.Value:
         """Return one of the column's working columns."""
@@ -87,3 +92,10 @@ def cleaned(cell: Cell) -> dict[str, ir.Value]:
 def first_reason(*cases: tuple[ir.BooleanValue, str]) -> ir.StringValue:
     """Return the reason of the first condition that holds, or null. A condition that is null does not hold."""
     return cast(ir.StringValue, ibis.cases(*((when, ibis.literal(str(reason))) for when, reason in cases)))
+
+
+def weighted_sum(text: ir.StringValue, alphabet: str, weights: Sequence[int]) -> ir.IntegerValue:
+    """Add up the places of a text's first characters in an alphabet, each times its weight."""
+    values = ibis.literal(alphabet)
+    terms = [values.find(text.substr(place, 1)) * weight for place, weight in enumerate(weights)]
+    return cast(ir.IntegerValue, sum(terms[1:], terms[0]))

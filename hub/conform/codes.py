@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import ibis
 import ibis.expr.types as ir
 
 from hub.conform.cell import BLANKS, Cell, Stage, cleaned, first_reason, half_width
+from hub.contracts import Codelist, Column
 from hub.reasons import Reason
 
-__all__ = ["CODE", "DIVISIONS", "DIVISION_CODE", "looked_up"]
+__all__ = ["CODE", "DIVISIONS", "DIVISION_CODE", "SPELLINGS", "is_long", "looked_up", "spellings"]
 
 DIVISIONS = "division"
 """The code list of administrative divisions, which `division_code` looks into."""
 
+SPELLINGS = {"list": "string", "written": "string", "code": "string"}
+"""Columns of the table that says what may be written for the codes of long lists."""
+
 _DIVISION_DIGITS = 12
+_LONG = 300
+"""From so many spellings on a list is joined: written into the query it would cost a second for each dataset."""
 
 
-def looked_up(table: ibis.Table, column: str, divisions: ibis.Table) -> ibis.Table:
-    """Add `<column>__found`: the division that `<column>__key` is, or null.
+def spellings(codelist: Codelist) -> Mapping[str, str]:
+    """Everything that may be written -> the code. A code stands for itself, even where it is another's synonym."""
+    return {**codelist.readings, **{code: code for code in codelist.titles}}
 
-    A join, where other lists are looked up in place: this one has 24,000 codes.
+
+def is_long(codelist: Codelist | None) -> bool:
+    """Whether a list is looked up in the table of spellings."""
+    return codelist is not None and len(codelist.readings) >= _LONG
+
+
+def looked_up(
+    table: ibis.Table, columns: Sequence[Column], codelists: Mapping[str, Codelist], known: ibis.Table
+) -> ibis.Table:
+    """Add what the cells of divisions and of long lists are there: `<column>__<part>_found`, or null.
 
     Args:
-        table: Has `<column>__key`.
-        column: Name of the column being read.
-        divisions: All division codes, in its column `code`; a column `key` says what else may be written for one.
+        table: Has the working columns.
+        columns: The columns being read.
+        codelists: All code lists, by name.
+        known: The spellings, see `SPELLINGS`.
     """
-    written = divisions["key"] if "key" in divisions.columns else divisions["code"]
-    known = divisions.select(**{f"{column}__found": divisions["code"], f"{column}__written": written})
-    return table.left_join(known, table[f"{column}__key"] == known[f"{column}__written"]).drop(f"{column}__written")
+    wanted = [(f"{one.name}__{part}", name) for one in columns for name, part in _looked_for(one, codelists)]
+    for place, (part, name) in enumerate(wanted):
+        listed = known.filter(known["list"] == name)
+        listed = listed.select(**{f"{part}_found": listed["code"], f"_written_{place}": listed["written"]})
+        table = table.left_join(listed, table[part] == listed[f"_written_{place}"])
+    return table.drop(*(f"_written_{place}" for place in range(len(wanted)))) if wanted else table
+
+
+def _looked_for(column: Column, codelists: Mapping[str, Codelist]) -> list[tuple[str, str]]:
+    """Lists a column is looked up in, each with the working column that is."""
+    if column.operation == "division_code":
+        return [(DIVISIONS, "digits"), (DIVISIONS, "key")]
+    listed = codelists.get(column.codelist or "")
+    return [(listed.name, "key")] if listed and column.operation == "code" and is_long(listed) else []
 
 
 def _code_key(cell: Cell) -> dict[str, ir.Value]:
@@ -36,8 +66,9 @@ def _code_key(cell: Cell) -> dict[str, ir.Value]:
 
 
 def _code_found(cell: Cell) -> dict[str, ir.Value]:
-    # A code stands for itself, even where another code has it as a synonym.
-    readings = {**cell.codelist.readings, **{code: code for code in cell.codelist.titles}} if cell.codelist else {}
+    if is_long(cell.codelist):
+        return {"found": cell["key_found"]}
+    readings = dict(spellings(cell.codelist)) if cell.codelist else {}
     return {"found": ibis.literal(readings, type="map<string, string>").get(cell["key"])}
 
 
@@ -56,11 +87,13 @@ def _division_key(cell: Cell) -> dict[str, ir.Value]:
     # The police's and family planning's own codes of 15 digits begin with the village's 12.
     long = digits.re_search("^[0-9]{15}$")
     whole = ibis.ifelse(long, digits.substr(0, _DIVISION_DIGITS), digits)
-    return {"digits": digits, "key": ibis.ifelse(short, digits.rpad(_DIVISION_DIGITS, "0"), whole)}
+    key = ibis.ifelse(short, digits.rpad(_DIVISION_DIGITS, "0"), whole)
+    return {"digits": digits, "key": key.nullif(digits)}
 
 
 def _division_code(cell: Cell) -> dict[str, ir.Value]:
-    found, clean = cell["found"], cell["clean"]
+    # As it is written goes first: another system's code of 15 digits need not begin with the village's.
+    found, clean = ibis.coalesce(cell["digits_found"], cell["key_found"]), cell["clean"]
     return {
         "value": found,
         "reason": first_reason(
@@ -73,7 +106,7 @@ def _division_code(cell: Cell) -> dict[str, ir.Value]:
 
 
 CODE: tuple[Stage, ...] = (cleaned, _code_key, _code_found, _code)
-"""A value of the column's code list."""
+"""A value of the column's code list. `looked_up` precedes the third stage."""
 DIVISION_CODE: tuple[Stage, ...] = (cleaned, _division_key, _division_code)
 """A 12-digit code of the division list; 6 or 9 digits are filled up with zeros, other systems' codes are replaced.
 

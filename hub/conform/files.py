@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hub.conform.codes import DIVISIONS
+from hub.conform.codes import DIVISIONS, SPELLINGS, is_long, spellings
 from hub.conform.geometry import place_geometries, placed_schema
 from hub.conform.plan import Plan, plan_of
 from hub.contracts import Contracts, SourceContract
 from hub.divisions import known_keys, read_aliases
+from hub.drift import NO_DRIFT
 from hub.engine import Engine
 from hub.errors import SetAsideError
 from hub.reasons import Reason
@@ -22,9 +24,17 @@ __all__ = ["conform_parts", "counted"]
 
 
 def conform_parts(
-    engine: Engine, contracts: Contracts, contract: SourceContract, parts: list[Path], folder: Path, as_of: date
+    engine: Engine,
+    contracts: Contracts,
+    contract: SourceContract,
+    parts: list[Path],
+    folder: Path,
+    as_of: date,
+    drifted: Mapping[str, str] = NO_DRIFT,
 ) -> int:
     """Read raw parts by their contract and write `rows.parquet` and `issues.parquet` into a folder.
+
+    Columns that have `drifted` are left out as their contract says; see `hub.drift.discarded`.
 
     Returns:
         The rows written.
@@ -33,10 +43,22 @@ def conform_parts(
         SetAsideError: `schema_drift`: a part lacks a column of the contract.
     """
     raw = _held(engine, "raw", _readable(parts, contract, folder))
-    keys = known_keys(contracts.codelists[DIVISIONS].titles, read_aliases(contracts.root), as_of)
-    columns = {"key": list(keys), "code": list(keys.values())}
-    engine.keep("divisions", ibis.memtable(columns, schema={"key": "string", "code": "string"}))
-    return _write(engine, plan_of(contracts, contract.tail, raw.schema(), as_of), folder)
+    engine.keep("spellings", _spellings(contracts, contract, as_of))
+    return _write(engine, plan_of(contracts, contract.tail, raw.schema(), as_of, drifted), folder)
+
+
+def _spellings(contracts: Contracts, contract: SourceContract, as_of: date) -> ibis.Table:
+    """What may be written for the codes of divisions and of the long lists that a dataset has."""
+    named = {column.codelist for column in contract.columns}
+    long = [one for one in contracts.codelists.values() if one.name in named and is_long(one)]
+    known = {one.name: spellings(one) for one in long}
+    known[DIVISIONS] = known_keys(contracts.codelists[DIVISIONS].titles, read_aliases(contracts.root), as_of)
+    columns = {
+        "list": [name for name, written in known.items() for _ in written],
+        "written": [text for written in known.values() for text in written],
+        "code": [code for written in known.values() for code in written.values()],
+    }
+    return ibis.memtable(columns, schema=SPELLINGS)
 
 
 def counted(issues: ibis.Table) -> list[tuple[str, str, str, int]]:

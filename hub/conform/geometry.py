@@ -5,6 +5,7 @@ Done with shapely on streamed Arrow batches; the rest of `conform` finds the res
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,10 @@ _LOWEST, _HIGHEST = (73.0, 18.0), (136.0, 54.0)
 """The country's longitudes and latitudes."""
 _BATCH_ROWS = 65_536
 _PARTS = ("reason", "original", "shown")
+_EWKT = re.compile(r"(?i)^SRID\s*=\s*[0-9]+\s*;\s*")
+_COLLECTION = re.compile(r"(?i)collection|curve|surface")
+_MOST_MEMBERS = 1000
+"""A geometry as text has no more parts that may have parts."""
 
 _Array = npt.NDArray[Any]
 
@@ -89,18 +94,21 @@ def placed_schema(raw: pa.Schema, geometries: list[str]) -> pa.Schema:
     return pa.schema([*fields, *(pa.field(f"{name}__{part}", pa.string()) for name in geometries for part in _PARTS)])
 
 
-def placed(wkb: pa.Array, crs: CRS | Shifted, operation: str) -> Placed:
-    """Read WKB, longitude or easting first, and bring it to EPSG:4490.
+def placed(raw: pa.Array, crs: CRS | Shifted, operation: str) -> Placed:
+    """Read geometries, longitude or easting first, and bring them to EPSG:4490.
 
     Args:
-        wkb: The geometries as they came (binary).
+        raw: The geometries as they came: WKB, or text that is WKT, GeoJSON or WKB in hexadecimal digits.
         crs: What their source declares; of shifted coordinates the shift is taken back.
         operation: `point` takes points alone; `geometry` takes anything that is not empty.
     """
-    present = wkb.is_valid().to_numpy(zero_copy_only=False)
-    sent = wkb.to_numpy(zero_copy_only=False)
-    came = shapely.from_wkb(sent, on_invalid="ignore")
-    reason = np.full(len(wkb), None, dtype=object)
+    sent = raw.to_numpy(zero_copy_only=False)
+    if _is_text(raw.type):
+        # What is blank in a text is not there.
+        sent = np.array([None if text is None else text.strip() or None for text in sent], dtype=object)
+    present = np.array([one is not None for one in sent], dtype=bool)
+    came: Any = _from_text(sent) if _is_text(raw.type) else shapely.from_wkb(sent, on_invalid="ignore")
+    reason = np.full(len(raw), None, dtype=object)
     fits = ~shapely.is_missing(came) & ~shapely.is_empty(came)
     if operation == "point":
         fits &= shapely.get_type_id(came) == shapely.GeometryType.POINT
@@ -116,9 +124,9 @@ def placed(wkb: pa.Array, crs: CRS | Shifted, operation: str) -> Placed:
     reason[outside] = str(Reason.COORDINATES_OUTSIDE)
     _mend(geometry, reason)
     spoken = reason.astype(bool)
-    original = np.full(len(wkb), None, dtype=object)
+    original = np.full(len(raw), None, dtype=object)
     original[spoken] = [_as_text(*pair) for pair in zip(came[spoken], sent[spoken], strict=True)]
-    shown = np.full(len(wkb), None, dtype=object)
+    shown = np.full(len(raw), None, dtype=object)
     shown[spoken] = shapely.to_wkt(geometry[spoken], rounding_precision=-1)
     return Placed(geometry, reason, original, shown)
 
@@ -157,5 +165,31 @@ def _mend(geometry: _Array, reason: _Array) -> None:
         reason[place] = str(Reason.GEOMETRY_INVALID if whole.is_empty else Reason.GEOMETRY_REPAIRED)
 
 
-def _as_text(geometry: shapely.Geometry | None, wkb: bytes) -> str:
-    return wkb.hex() if geometry is None else str(shapely.to_wkt(geometry, rounding_precision=-1))
+def _as_text(geometry: shapely.Geometry | None, sent: bytes | str) -> str:
+    if geometry is None:
+        return sent.hex() if isinstance(sent, bytes) else sent
+    return str(shapely.to_wkt(geometry, rounding_precision=-1))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _from_text(texts: _Array) -> _Array:
+    """Read texts by how they begin: `{` GeoJSON, `0` hexadecimal digits, else WKT."""
+    # What EWKT says of its CRS does not count: the contract declares it.
+    plain = np.array([None if _is_nested(text) else _EWKT.sub("", text) for text in texts], dtype=object)
+    begins = np.array([(text or "")[:1] for text in plain], dtype=object)
+    found = np.full(len(texts), None, dtype=object)
+    for chosen, read in (
+        (begins == "{", shapely.from_geojson),
+        (begins == "0", shapely.from_wkb),
+        ((begins != "{") & (begins != "0"), shapely.from_wkt),
+    ):
+        found[chosen] = read(plain[chosen], on_invalid="ignore")
+    return found
+
+
+def _is_nested(text: str | None) -> bool:
+    """Whether a text is none, or has collections in collections until reading it would end the process."""
+    return text is None or text.count("{") > _MOST_MEMBERS or len(_COLLECTION.findall(text)) > _MOST_MEMBERS

@@ -1,34 +1,35 @@
-"""Reading what identifies a person or a unit: resident IDs, other documents, disability certificates, credit codes.
+"""Reading what identifies a person: resident IDs, other documents, disability certificates.
 
 Check digits are reckoned here in expressions: the known library refuses valid codes, of persons born before their
-county's code was made (GB 11643-1999) and of village collectives, whose code begins with N (GB 32100-2015).
+county's code was made (GB 11643-1999).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
-
 import ibis
 import ibis.expr.types as ir
 
-from hub.conform.cell import BLANKS, Cell, Stage, cleaned, first_reason, half_width
+from hub.conform.cell import BLANKS, Cell, Stage, first_reason, half_width, weighted_sum
 from hub.conform.dates import date_of_digits, years_away
 from hub.reasons import Reason
 
 __all__ = [
-    "CREDIT_CODE",
     "DISABILITY_CERTIFICATE",
     "DISABILITY_CERTIFICATE_ID",
     "IDENTITY_DOCUMENT",
     "RESIDENT_ID",
-    "RESIDENT_ID_TYPE",
-    "weighted_sum",
 ]
 
-RESIDENT_ID_TYPE = "111"
-"""Code of the resident identity card in the code list `id_type` (GA/T 517)."""
-
+_CARD_TYPE = "111"
+_PERMIT_TYPE = "hmt_residence_permit"
+"""Residents of Hong Kong, Macao and Taiwan with a residence permit: a number of the same form."""
+_FOREIGN_TYPE, _HOME_RETURN_TYPE, _PASSPORT_TYPE = "553", "516", "414"
+_PERMIT_PREFIXES = ("810000", "820000", "830000")
+_FOREIGN_CARD = "^[A-Z]{3}[0-9]{12}$"
+"""The permanent residence card of foreigners before 2023; since then it has 18 digits that begin with 9."""
+_HOME_RETURN = "^(H[0-9]{8}|[HM][0-9]{10})$"
+"""Not M and 8 digits: so are passports of other countries numbered as well."""
+_PASSPORT = "^(E[0-9A-HJ-NP-Z][0-9]{7}|G[0-9]{8}|[DPS][0-9]{7,8}|[DPS]E[0-9]{7})$"
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
 _OLDEST_AGE = 120
@@ -38,16 +39,6 @@ _USUAL_ID = "^[0-9]{17}[0-9X]$"
 _SCIENTIFIC = r"^[0-9](\.[0-9]+)?E\+?[0-9]+$"
 _DOCUMENT = "^[A-Z0-9]{5,18}$"
 _CERTIFICATE = "^[0-9]{17}[0-9X][1-7][1-4](B[0-9])?$"
-_CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_CREDIT_WEIGHTS = tuple(3**power % 31 for power in range(17))
-_CREDIT_FORM = f"^[{_CREDIT_ALPHABET}]{{18}}$"
-
-
-def weighted_sum(text: ir.StringValue, alphabet: str, weights: Sequence[int]) -> ir.IntegerValue:
-    """Add up the places of a text's first characters in an alphabet, each times its weight."""
-    values = ibis.literal(alphabet)
-    terms = [values.find(text.substr(place, 1)) * weight for place, weight in enumerate(weights)]
-    return cast(ir.IntegerValue, sum(terms[1:], terms[0]))
 
 
 def _narrow(cell: Cell) -> dict[str, ir.Value]:
@@ -126,6 +117,7 @@ def _resident_id(cell: Cell) -> dict[str, ir.Value]:
                 (narrow.length() != cell.text("bare").length(), Reason.ID_SPACES),
                 (narrow.re_search("x"), Reason.ID_LOWER_X),
                 (cell.text("code").length() == 15, Reason.ID_UPGRADED_15),
+                (_is_no_card(cell), Reason.ID_TYPE_DIFFERS),
             ),
         ),
         "birth": ibis.ifelse(good, cell["born"], ibis.null("date")),
@@ -133,10 +125,38 @@ def _resident_id(cell: Cell) -> dict[str, ir.Value]:
     }
 
 
+def _is_no_card(cell: Cell) -> ir.BooleanValue:
+    """Whether the number has the form of a resident ID and yet is on no resident identity card."""
+    return cell.text("code").substr(0, 6).isin(_PERMIT_PREFIXES) | cell.text("code").startswith("9")
+
+
+def _surely(cell: Cell) -> ir.StringValue:
+    """The type of document a number is of, as far as its form or check digit leaves no doubt."""
+    code = cell.text("code")
+    valid = cell["fault"].isnull() & (code.length() == 18)
+    return ibis.cases(
+        (valid & code.substr(0, 6).isin(_PERMIT_PREFIXES), _PERMIT_TYPE),
+        ((valid & code.startswith("9")) | code.re_search(_FOREIGN_CARD), _FOREIGN_TYPE),
+        (valid, _CARD_TYPE),
+    )
+
+
+def _type_told(cell: Cell) -> dict[str, ir.Value]:
+    """`sure`: what contradicts another type that is stated; `told`: what stands in for one that is not."""
+    code, sure = cell.text("code"), _surely(cell)
+    likely = ibis.cases(
+        (cell["fault"].isnull() & code.notnull(), _CARD_TYPE),
+        (code.re_search(_HOME_RETURN), _HOME_RETURN_TYPE),
+        (code.re_search(_PASSPORT), _PASSPORT_TYPE),
+    )
+    return {"sure": sure, "told": ibis.coalesce(sure, likely)}
+
+
 def _identity_document(cell: Cell) -> dict[str, ir.Value]:
     """The resident ID's rule where the type says so, else a loose form that passports and permits have."""
     resident = _resident_id(cell)
-    is_resident = (cell.of("id_type_code", "value") == RESIDENT_ID_TYPE).fill_null(False)
+    kind = ibis.coalesce(cell.of("id_type_code", "value"), cell["told"])
+    by_rule = kind.isin((_CARD_TYPE, _PERMIT_TYPE)).fill_null(False)
     code = cell.text("code")
     fits = code.re_search(_DOCUMENT)
     document_reason = first_reason(
@@ -144,7 +164,9 @@ def _identity_document(cell: Cell) -> dict[str, ir.Value]:
     )
     none = {part: ibis.null(resident[part].type()) for part in ("birth", "sex")}
     other = {"value": ibis.ifelse(fits, code, ibis.null("string")), "reason": document_reason, **none}
-    return {part: ibis.ifelse(is_resident, resident[part], other[part]) for part in resident}
+    # The cell of the type bears what is to be said of a type that differs.
+    resident["reason"] = resident["reason"].nullif(str(Reason.ID_TYPE_DIFFERS))
+    return {part: ibis.ifelse(by_rule, resident[part], other[part]) for part in resident}
 
 
 def _certificate(cell: Cell) -> dict[str, ir.Value]:
@@ -158,39 +180,11 @@ def _certificate(cell: Cell) -> dict[str, ir.Value]:
     }
 
 
-def _credit_plain(cell: Cell) -> dict[str, ir.Value]:
-    return {"plain": half_width(cell.text("clean")).re_replace(f"[{BLANKS}{_QUOTES}-]", "").upper()}
-
-
-def _credit_remainder(cell: Cell) -> dict[str, ir.Value]:
-    return {"remainder": (31 - weighted_sum(cell.text("plain"), _CREDIT_ALPHABET, _CREDIT_WEIGHTS) % 31) % 31}
-
-
-def _credit_check(cell: Cell) -> dict[str, ir.Value]:
-    return {"check": ibis.literal(_CREDIT_ALPHABET).substr(cell["remainder"], 1)}
-
-
-def _credit_code(cell: Cell) -> dict[str, ir.Value]:
-    plain = cell.text("plain")
-    fits = plain.re_search(_CREDIT_FORM)
-    right = plain.right(1) == cell["check"]
-    return {
-        "value": ibis.ifelse(fits & right, plain, ibis.null("string")),
-        "reason": first_reason(
-            (~fits, Reason.CREDIT_CODE_FORMAT),
-            (~right, Reason.CREDIT_CODE_CHECK),
-            (plain != cell["clean"], Reason.CREDIT_CODE_FORMAT),
-        ),
-    }
-
-
 RESIDENT_ID: tuple[Stage, ...] = (_narrow, _bare, _whole_code, _body, _remainder, _check, _faults, _resident_id)
 """18 characters of GB 11643; also makes `birth` and `sex`, which other columns are held against."""
-IDENTITY_DOCUMENT: tuple[Stage, ...] = (*RESIDENT_ID[:-1], _identity_document)
-"""A resident ID where `id_type_code` is 111; else 5 to 18 capital letters and digits."""
+IDENTITY_DOCUMENT: tuple[Stage, ...] = (*RESIDENT_ID[:-1], _type_told, _identity_document)
+"""A resident ID where `id_type_code` says so, or the number where that is empty; else 5 to 18 letters and digits."""
 DISABILITY_CERTIFICATE: tuple[Stage, ...] = (_narrow, _bare, _certificate)
 """Resident ID, kind and grade: 20 characters; a reissue adds B and a digit."""
 DISABILITY_CERTIFICATE_ID: tuple[Stage, ...] = (_narrow, _bare, _code_of_certificate, *RESIDENT_ID[3:])
 """The resident ID a disability certificate begins with."""
-CREDIT_CODE: tuple[Stage, ...] = (cleaned, _credit_plain, _credit_remainder, _credit_check, _credit_code)
-"""18 characters of GB 32100."""

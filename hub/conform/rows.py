@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import reduce
 
@@ -10,17 +10,21 @@ import ibis
 import ibis.expr.types as ir
 from ibis.formats.pyarrow import PyArrowType
 
-from hub.conform import codes, dates, identity, texts
+from hub.conform import addresses, codes, dates, identity, names, organisations, texts
 from hub.conform.cell import Cell, Stage, original_text
+from hub.conform.told import told_by_others
 from hub.contracts import Codelist, Column, SourceContract
+from hub.drift import NO_DRIFT, ROW
 from hub.errors import ConfigurationError
 from hub.reasons import Outcome, Reason
 
-__all__ = ["OPERATION_NAMES", "issues_of", "read_cells", "rows_of"]
+__all__ = ["GEOMETRY_OPERATIONS", "OPERATION_NAMES", "issues_of", "read_cells", "rows_of"]
 
 _OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
     "text": texts.TEXT,
-    "person_name": texts.PERSON_NAME,
+    "person_name": names.PERSON_NAME,
+    "address": addresses.ADDRESS,
+    "address_level": addresses.ADDRESS_LEVEL,
     "phone": texts.PHONE,
     "integer": texts.INTEGER,
     "number": texts.NUMBER,
@@ -32,9 +36,14 @@ _OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
     "identity_document": identity.IDENTITY_DOCUMENT,
     "disability_certificate": identity.DISABILITY_CERTIFICATE,
     "disability_certificate_id": identity.DISABILITY_CERTIFICATE_ID,
-    "credit_code": identity.CREDIT_CODE,
+    "credit_code": organisations.CREDIT_CODE,
+    "organisation_code": organisations.ORGANISATION_CODE,
+    "registration_no": organisations.REGISTRATION_NO,
 }
-OPERATION_NAMES = (*_OPERATIONS, "point", "geometry")
+GEOMETRY_OPERATIONS = ("point", "geometry")
+"""How a geometry may be read; `hub.conform.geometry` does it, before the expressions."""
+
+OPERATION_NAMES = (*_OPERATIONS, *GEOMETRY_OPERATIONS)
 """What a contract's `transformLogic` may say."""
 
 _TYPED_OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
@@ -43,23 +52,38 @@ _TYPED_OPERATIONS: Mapping[str, tuple[Stage, ...]] = {
     "date": dates.TYPED_DATE,
     "timestamp": dates.TYPED_TIMESTAMP,
 }
-_DIVISIONS_BEFORE = len(codes.DIVISION_CODE) - 1
-"""The stage before which division codes are looked up in the list of divisions."""
-_ID_COLUMN = "id_number"
-_FROM_ID = {"birth_date": ("birth", Reason.DATE_FROM_ID), "sex_code": ("sex", Reason.SEX_FROM_ID)}
+_LOOKED_UP_BEFORE = len(codes.DIVISION_CODE) - 1
+"""The stage of codes before which they are looked up in the table of spellings."""
+_TOLD_BY = {"address_level": "address", "organisation_code": "credit_code"}
+"""An operation that reads the column of another one for what that tells -> the other operation."""
+_WARNED: Mapping[str, tuple[Reason, ...]] = {
+    "code": (Reason.CODE_UNKNOWN, Reason.ID_TYPE_DIFFERS),
+    "person_name": (Reason.NAME_PRIVATE_USE,),
+    "resident_id": (Reason.ID_TYPE_DIFFERS,),
+    "disability_certificate_id": (Reason.ID_TYPE_DIFFERS,),
+    "credit_code": (Reason.CREDIT_CODE_INNER,),
+    "address_level": (Reason.ADDRESS_DIFFERS,),
+}
+"""Reasons of values that go on as they came, by operation."""
 
 
 def read_cells(
-    raw: ibis.Table, divisions: ibis.Table, contract: SourceContract, codelists: Mapping[str, Codelist], as_of: date
+    raw: ibis.Table,
+    spellings: ibis.Table,
+    contract: SourceContract,
+    codelists: Mapping[str, Codelist],
+    as_of: date,
+    drifted: Mapping[str, str] = NO_DRIFT,
 ) -> ibis.Table:
     """Read every cell of raw rows by their contract.
 
     Args:
         raw: The department's columns and `_row`; geometries as `place_geometries` leaves them.
-        divisions: The division codes that exist, in a column `code`.
+        spellings: What may be written for codes of long lists and divisions, see `hub.conform.codes.SPELLINGS`.
         contract: What the department agreed to deliver.
-        codelists: The other code lists, by name.
+        codelists: The code lists, by name.
         as_of: The day ages and two-digit years are reckoned on.
+        drifted: Columns whose cells or rows are set aside because the department changed them; `hub.drift.discarded`.
 
     Returns:
         `_row`, and for each column its value, `<column>__reason` (a code of `hub.reasons`, or null) and, where there
@@ -71,17 +95,32 @@ def read_cells(
     plan = [(column, _stages(contract, column, raw)) for column in contract.columns if column.kind != "geometry"]
     keeps_unknown = contract.drift["unknown_codes"] == "evolve"
     table = _begin(raw, contract)
-    for turn in range(max(len(stages) for _, stages in plan)):
-        if turn == _DIVISIONS_BEFORE:
-            table = _with_divisions(table, contract, divisions)
+    longest, start = _longest_and_start(len(stages) for _, stages in plan)
+    for turn in range(longest):
+        if turn == start + _LOOKED_UP_BEFORE:
+            table = codes.looked_up(table, [column for column, _ in plan], codelists, spellings)
         made: dict[str, ir.Value] = {}
         for column, stages in plan:
-            if turn < len(stages):
-                cell = Cell(table, column, codelists.get(column.codelist or ""), as_of, keeps_unknown)
-                parts = stages[turn](cell)
-                made |= {f"{column.name}__{part}": value for part, value in parts.items()}
+            place = turn if len(stages) == longest else turn - start
+            if 0 <= place < len(stages):
+                made |= _parts(Cell(table, column, as_of, keeps_unknown, codelists), stages[place])
         table = table.mutate(**made)
-    return _finish(_held_against_id(table, contract), contract)
+    told = told_by_others(table, [column for column, _ in plan if column.name not in drifted])
+    return _finish(table, told, contract, drifted)
+
+
+def _parts(cell: Cell, stage: Stage) -> dict[str, ir.Value]:
+    return {f"{cell.column.name}__{part}": value for part, value in stage(cell).items()}
+
+
+def _longest_and_start(turns: Iterable[int]) -> tuple[int, int]:
+    """The most turns a column takes, and the turn in which all begin that take fewer.
+
+    These begin late, for each working column costs every turn it is carried through. They end a turn before the
+    longest, whose last stage may ask for them: a document's rule depends on the type stated beside it.
+    """
+    *shorter, longest = sorted(set(turns))
+    return longest, max(longest - 1 - shorter[-1], 0) if shorter and longest > len(codes.CODE) else 0
 
 
 def rows_of(cells: ibis.Table, contract: SourceContract) -> ibis.Table:
@@ -89,24 +128,34 @@ def rows_of(cells: ibis.Table, contract: SourceContract) -> ibis.Table:
     return cells.select(*contract.by_name, "_row")
 
 
-def issues_of(cells: ibis.Table, contract: SourceContract) -> ibis.Table:
-    """Take one row for every cell that has a reason."""
+def issues_of(cells: ibis.Table, contract: SourceContract, drifted: Mapping[str, str] = NO_DRIFT) -> ibis.Table:
+    """Take one row for every cell that has a reason, and one for every row that is set aside as a whole."""
 
     def of_column(column: Column) -> ibis.Table:
         reason, value = cells[f"{column.name}__reason"], cells[column.name]
         shown = cells[f"{column.name}__shown"] if column.kind == "geometry" else value.cast("string")
-        lost = Outcome.REFUSED if _takes_row(column, contract) else Outcome.VALUE_SET_ASIDE
-        kept = ibis.ifelse(reason == str(Reason.CODE_UNKNOWN), str(Outcome.WARNED), str(Outcome.REPAIRED))
+        takes_row = _takes_row(column, contract) or drifted.get(column.name) == "discard_row"
+        lost = ibis.literal(str(Outcome.REFUSED if takes_row else Outcome.VALUE_SET_ASIDE))
+        if column.operation == "credit_code" and not takes_row:
+            lost = ibis.ifelse(reason == str(Reason.CODE_MOVED), str(Outcome.REPAIRED), lost)
+        kept = ibis.literal(str(Outcome.REPAIRED))
+        if column.operation in _WARNED:
+            kept = ibis.ifelse(reason.isin([str(one) for one in _WARNED[column.operation]]), str(Outcome.WARNED), kept)
         return cells.filter(reason.notnull()).select(
             "_row",
             column=ibis.literal(column.name),
             rule=reason,
-            outcome=ibis.ifelse(value.notnull(), kept, str(lost)),
+            outcome=ibis.ifelse(value.notnull(), kept, lost),
             original=cells[f"{column.name}__original"],
             value=shown,
         )
 
-    return reduce(lambda one, other: one.union(other), map(of_column, contract.columns))
+    found = [of_column(column) for column in contract.columns]
+    if ROW in drifted:
+        nothing = dict.fromkeys(("original", "value"), ibis.null("string"))
+        words = {"column": ROW, "rule": str(Reason.COLUMN_CHANGED), "outcome": str(Outcome.REFUSED)}
+        found.append(cells.select("_row", **{name: ibis.literal(word) for name, word in words.items()}, **nothing))
+    return reduce(lambda one, other: one.union(other), found)
 
 
 def _takes_row(column: Column, contract: SourceContract) -> bool:
@@ -117,6 +166,8 @@ def _takes_row(column: Column, contract: SourceContract) -> bool:
 
 
 def _stages(contract: SourceContract, column: Column, raw: ibis.Table) -> tuple[Stage, ...]:
+    if _is_told(contract, column):
+        return (_told,)
     typed = _TYPED_OPERATIONS.get(column.operation) if _is_typed(raw[column.physical_name]) else None
     stages = typed or _OPERATIONS.get(column.operation)
     if not stages:
@@ -124,7 +175,21 @@ def _stages(contract: SourceContract, column: Column, raw: ibis.Table) -> tuple[
         raise ConfigurationError(
             [f"{contract.tail}: column {column.name} names operation {column.operation!r}; allowed: {allowed}"]
         )
+    if column.operation == "address_level" and column.name not in addresses.LEVELS:
+        allowed = ", ".join(addresses.LEVELS)
+        fault = f"column {column.name} is no level of an address; allowed: {allowed}"
+        raise ConfigurationError([f"{contract.tail}: {fault}"])
     return stages
+
+
+def _is_told(contract: SourceContract, column: Column) -> bool:
+    """Whether the department has no such column: it is told by the operation that reads the same one."""
+    teller = _TOLD_BY.get(column.operation)
+    return any(one.operation == teller and one.physical_name == column.physical_name for one in contract.columns)
+
+
+def _told(_: Cell) -> Mapping[str, ir.Value]:
+    return {"value": ibis.null("string"), "reason": ibis.null("string")}
 
 
 def _is_typed(value: ir.Value) -> bool:
@@ -146,32 +211,21 @@ def _begin(raw: ibis.Table, contract: SourceContract) -> ibis.Table:
     return raw.select("_row", **made)
 
 
-def _with_divisions(table: ibis.Table, contract: SourceContract, divisions: ibis.Table) -> ibis.Table:
-    for column in contract.columns:
-        if column.operation == "division_code":
-            table = codes.looked_up(table, column.name, divisions)
-    return table
+def _changed(original: ir.Value, word: str) -> ir.Value:
+    """The reason of a cell that is left out because its column is not the one agreed; an empty cell loses nothing."""
+    reason = ibis.literal(str(Reason.COLUMN_CHANGED))
+    return reason if word == "discard_row" else ibis.ifelse(original.notnull(), reason, ibis.null("string"))
 
 
-def _held_against_id(table: ibis.Table, contract: SourceContract) -> ibis.Table:
-    """Let a good resident ID win over the birth date and sex stated beside it."""
-    if f"{_ID_COLUMN}__birth" not in table.columns:
-        return table
-    made: dict[str, ir.Value] = {}
-    for name, (part, reason) in _FROM_ID.items():
-        if name in contract.by_name:
-            stated, told = table[f"{name}__value"], table[f"{_ID_COLUMN}__{part}"]
-            differs = told.notnull() & (stated.isnull() | (stated != told))
-            made[f"{name}__value"] = ibis.ifelse(differs, told, stated)
-            made[f"{name}__reason"] = ibis.ifelse(differs, str(reason), table[f"{name}__reason"])
-    return table.mutate(**made)
-
-
-def _finish(table: ibis.Table, contract: SourceContract) -> ibis.Table:
+def _finish(
+    table: ibis.Table, told: Mapping[str, ir.Value], contract: SourceContract, drifted: Mapping[str, str]
+) -> ibis.Table:
     made: dict[str, ir.Value] = {}
     for column in contract.columns:
         name = column.name
-        value, reason = table[f"{name}__value"], table[f"{name}__reason"]
+        value, reason = (told.get(part, table[part]) for part in (f"{name}__value", f"{name}__reason"))
+        if name in drifted:
+            value, reason = ibis.null(value.type()), _changed(table[f"{name}__original"], drifted[name])
         if column.required or column.key:
             missing = ibis.ifelse(value.isnull(), str(Reason.REQUIRED_MISSING), ibis.null("string"))
             reason = ibis.coalesce(reason, missing)

@@ -11,7 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ACCEPT", "CAP", "MARGIN", "MODELS", "REVIEW", "Block", "Comparison", "Level", "Model", "settings_of"]
+__all__ = [
+    "ACCEPT",
+    "CAP",
+    "MARGIN",
+    "MODELS",
+    "REVIEW",
+    "Block",
+    "Comparison",
+    "Level",
+    "Model",
+    "comparison_settings",
+    "one_character_off",
+    "settings_of",
+]
 
 ACCEPT = 0.95
 """From this probability on a pair is linked without asking anybody."""
@@ -21,6 +34,8 @@ REVIEW = 0.5
 
 MARGIN = 3.0
 """Bits by which the best partner of a row must beat the next one; else people decide."""
+
+_LONGEST_NAME = 12
 
 CAP = 2_000
 """Most pairs one value of a block may make; above, that value is skipped and counted."""
@@ -84,6 +99,24 @@ class Model:
     blocks: tuple[Block, ...]
     comparisons: tuple[Comparison, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Fields that are names, which are compared whatever variant of a character they are written with."""
+        return tuple(name for name in (self.frequent, self.other_name) if name)
+
+
+def one_character_off(column: str) -> str:
+    """SQL: whether two texts of one length, of up to twelve characters, differ by one of them.
+
+    DuckDB's own distances count bytes, of which a Chinese character has three.
+    """
+    left, right = f"{column}_l", f"{column}_r"
+    places = " OR ".join(
+        f"(left({left}, {n}) = left({right}, {n}) AND substr({left}, {n + 2}) = substr({right}, {n + 2}))"
+        for n in range(_LONGEST_NAME)
+    )
+    return f"length({left}) = length({right}) AND length({left}) <= {_LONGEST_NAME} AND ({places})"
+
 
 def _any(column: str) -> str:
     return f"list_has_any({column}s_l, {column}s_r)"
@@ -128,7 +161,7 @@ _PERSON = Model(
                 Level("person_name_l = person_name_r", 0.9, 0.0002, is_frequent=True),
                 Level(f"{_any('person_name')}", 0.06, 0.0002),
                 # Twins and sisters differ by a character as well.
-                Level("levenshtein(person_name_l, person_name_r) = 1", 0.02, 0.04),
+                Level(one_character_off("person_name"), 0.02, 0.04),
                 Level("", 0.02, 0.9596),
             ),
         ),
@@ -230,13 +263,19 @@ def settings_of(model: Model, known: int) -> dict[str, Any]:
         "unique_id_column_name": "unique_id",
         "probability_two_random_records_match": 1 / max(known, 2),
         "blocking_rules_to_generate_predictions": [],
-        "comparisons": [_comparison(comparison, model.frequent) for comparison in model.comparisons],
+        "comparisons": [comparison_settings(comparison, model.frequent) for comparison in model.comparisons],
         "retain_matching_columns": False,
         "retain_intermediate_calculation_columns": True,
     }
 
 
-def _comparison(comparison: Comparison, frequent: str) -> dict[str, Any]:
+def comparison_settings(comparison: Comparison, frequent: str = "") -> dict[str, Any]:
+    """A comparison as Splink reads it.
+
+    Args:
+        comparison: The comparison.
+        frequent: The column whose values' frequencies count.
+    """
     levels: list[dict[str, Any]] = [
         {"sql_condition": comparison.unknown, "label_for_charts": "unknown", "is_null_level": True}
     ]

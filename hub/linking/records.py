@@ -9,6 +9,7 @@ from functools import cached_property
 from hub.contracts import BaseContract, Feed, SourceContract
 from hub.keys import key_sql, record_key_sql
 from hub.linking.bench import Bench, own_number
+from hub.linking.fields import as_compared, as_stated, fields_of, is_stated
 from hub.linking.models import Model
 from hub.linking.second_look import SecondLook
 
@@ -29,9 +30,9 @@ class Records:
 
     `<entity>__left`: rows without a number: `unique_id`, `tail`, `_batch`, `_row`, `record` (its department's own
     number of it), `record_key`, `has_key`, `may_found` (see `hub.linking.choose.Left`), `number` as it came,
-    `number_head`, `beside` and the model's fields. `<entity>__near`: accepted rows with a number that share a block
-    with one of those: `tail`, `key`, `number`, `number_head`, the fields. `<entity>__evidence`: all rows of those
-    whom a pair names.
+    `number_head`, `beside` and the model's fields (see `hub.linking.fields`). `<entity>__near`: accepted rows with a
+    number that share a block with one of those: `tail`, `key`, `number`, `number_head`, the fields.
+    `<entity>__evidence`: all rows of those whom a pair names.
     """
 
     bench: Bench
@@ -96,12 +97,12 @@ class Records:
 
     def _left(self, contract: SourceContract, rows: str, columns: tuple[str, ...], *, is_aside: bool) -> str:
         feed = self.feeds[contract.tail]
-        fields = {name: _sql(feed, columns, name) for name in self.model.fields}
+        fields = fields_of(self.model, feed, columns, self.bench.hub.contracts.codelists)
         listed = ", ".join(f'{value} AS "{name}"' for name, value in fields.items())
         own = own_number(contract)
         record = f'CAST("{own}" AS VARCHAR)' if own else "NULL::VARCHAR"
         dated = fields.get("birth_date", fields.get("established_date", "NULL"))
-        words = ("_came", fields[self.model.frequent], dated)
+        words = ("_came", fields[f"said__{self.model.frequent}"], dated)
         said = [record] if own else [f"coalesce({word}, '')" for word in words]
         known = key_sql(self.base, self._identity(contract, feed), self.bench.secret)
         by_record = record_key_sql(self.base, contract.tail, " || '|' || ".join(said), self.bench.secret)
@@ -117,7 +118,7 @@ class Records:
     def _identity(self, contract: SourceContract, feed: Feed) -> dict[str, str]:
         wanted = dict.fromkeys(column for group in self.base.identify_by for column in group)
         columns = tuple(contract.by_name)
-        return {name: _sql(feed, columns, name) for name in wanted if _has(feed, columns, name)}
+        return {name: as_stated(feed, columns, name) for name in wanted if is_stated(feed, columns, name)}
 
     def _beside(self, contract: SourceContract, feed: Feed) -> str | None:
         """The column that names somebody of the same household by number: a mother, a household's head."""
@@ -141,11 +142,13 @@ class Records:
         if built is None:
             return []
         columns, key = built.columns, self.base.key_column
-        fields = []
+        stated = {}
         for name in self.model.fields:
             known = [one for one in (_PLACES if name == "division_code" else (name,)) if one in columns]
             value = ", ".join(f'CAST("{one}" AS VARCHAR)' for one in known)
-            fields.append(f'{f"coalesce({value})" if value else "NULL::VARCHAR"} AS "{name}"')
+            stated[name] = f"coalesce({value})" if value else "NULL::VARCHAR"
+        compared = as_compared(self.model, stated, self.bench.hub.contracts.codelists)
+        fields = [f'{value} AS "{name}"' for name, value in compared.items()]
         return [
             f"SELECT '{ORPHAN}|' || \"{key}\" AS unique_id, '{ORPHAN}' AS tail, NULL::VARCHAR AS _batch, "  # noqa: S608
             f'NULL::BIGINT AS _row, NULL::VARCHAR AS record, "{key}" AS record_key, true AS has_key, '
@@ -257,12 +260,12 @@ class Records:
     def _known(self, tail: str, condition: str, record: str = "NULL::VARCHAR") -> str | None:
         """SELECT the accepted rows of a dataset that have a number and meet a condition, with the key it makes."""
         feed, columns = self.feeds[tail], self.bench.columns(tail)
-        if not _has(feed, columns, self.model.number):
+        if not is_stated(feed, columns, self.model.number):
             return None
         group = next(group for group in self.base.identify_by if self.model.number in group)
         identity = {name: f'"of__{name}"' for name in group}
-        shown = {f"of__{name}": _sql(feed, columns, name) for name in group}
-        shown |= {name: _sql(feed, columns, name) for name in self.model.fields}
+        shown = {f"of__{name}": as_stated(feed, columns, name) for name in group}
+        shown |= fields_of(self.model, feed, columns, self.bench.hub.contracts.codelists)
         number = shown[f"of__{self.model.number}"]
         shown |= {"number": number, "number_head": f"substr({number}, 1, 15)", "record": record}
         listed = ", ".join(f'{value} AS "{name}"' for name, value in shown.items())
@@ -283,15 +286,3 @@ def _number_sql() -> str:
     bare = f"upper(regexp_replace(translate(_came, '{_WIDE}', '{_NARROW}'), '[^0-9A-Za-z]', '', 'g'))"
     whole = f"CASE WHEN length({bare}) = 15 THEN substr({bare}, 1, 6) || '19' || substr({bare}, 7) ELSE {bare} END"
     return f"CASE WHEN regexp_matches({whole}, '{_NUMBER_FORM}') THEN {whole} END"
-
-
-def _has(feed: Feed, columns: tuple[str, ...], name: str) -> bool:
-    return name in feed.constants or feed.mapping.get(name, name) in columns
-
-
-def _sql(feed: Feed, columns: tuple[str, ...], name: str) -> str:
-    """SQL of a field as text; null where the dataset does not have it."""
-    source = feed.mapping.get(name, name)
-    if name in feed.constants:
-        return f"'{feed.constants[name]}'"
-    return f'CAST("{source}" AS VARCHAR)' if source in columns else "NULL::VARCHAR"

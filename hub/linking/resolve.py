@@ -238,7 +238,8 @@ class _Resolver:
         keys = {key for one in self.chosen.asked for key in (one.left, one.right)}
         self.bench.put("asked__now", pa.table({"key": pa.array(sorted(keys), pa.string())}))
         left, evidence = self.records.table("left"), self.records.table("evidence")
-        fields = ", ".join(f'"{name}"' for name in self.model.fields)
+        stated = {name: f"said__{name}" if name in self.model.names else name for name in self.model.fields}
+        fields = ", ".join(f'"{column}" AS "{name}"' for name, column in stated.items())
         rows = self.bench.duck.sql(f"""
             SELECT record_key AS key, tail, number, {fields} FROM "{left}" WHERE record_key IN (FROM asked__now)
             UNION SELECT key, tail, number, {fields} FROM "{evidence}" WHERE key IN (FROM asked__now) ORDER BY ALL

@@ -13,13 +13,14 @@ import ibis
 import pyarrow as pa
 
 from hub.conform import issues_of, read_cells, rows_of
+from hub.conform.codes import SPELLINGS, is_long, spellings
 from hub.contracts import Codelist, Column, SourceContract, load_contracts
 
 AS_OF = dt.date(2026, 11, 1)
 MAZHUANG = "320305005204"
 CODELISTS = {
     "sex": Codelist("sex", {"1": "男", "2": "女"}, {"1": "1", "男": "1", "M": "1", "2": "2", "女": "2"}),
-    "id_type": Codelist("id_type", {"111": "居民身份证", "414": "护照"}, {"111": "111", "414": "414", "护照": "414"}),
+    **{name: load_contracts().codelists[name] for name in ("id_type", "name_variant")},
     "tangled": Codelist("tangled", {"a": "甲", "1": "乙"}, {"a": "a", "1": "a", "甲": "a", "乙": "1"}),
     "own": Codelist("own", {"a": "甲"}, {"a": "a", "甲": "a", "1": "a"}, is_own=True),
     "division": Codelist(
@@ -39,6 +40,14 @@ class Read:
     issues: dict[tuple[int, str], Issue]
 
 
+def written(codelists: Mapping[str, Codelist]) -> pa.Table:
+    """What may be written for the codes of divisions and of long lists."""
+    lists = {name: spellings(one) for name, one in codelists.items() if is_long(one)}
+    lists["division"] = {code: code for code in codelists["division"].titles} | dict(codelists["division"].readings)
+    rows = [(name, text, code) for name, known in lists.items() for text, code in known.items()]
+    return pa.table({name: [row[place] for row in rows] for place, name in enumerate(SPELLINGS)})
+
+
 class Reader:
     """Rows and issues by way of materialised cells, as in the step; compiled once, for any number of rows."""
 
@@ -46,9 +55,8 @@ class Reader:
         self, agreed: SourceContract, codelists: Mapping[str, Codelist], raw: pa.Schema, as_of: dt.date
     ) -> None:
         self.duckdb = duckdb.connect(config={"threads": 1})
-        codes = pa.table({"code": list(codelists["division"].titles)})
-        self.duckdb.register("divisions", codes)
-        before = ibis.table(ibis.Schema.from_pyarrow(raw), name="raw"), ibis.table({"code": "string"}, name="divisions")
+        self.duckdb.register("spellings", written(codelists))
+        before = ibis.table(ibis.Schema.from_pyarrow(raw), name="raw"), ibis.table(SPELLINGS, name="spellings")
         cells = read_cells(*before, agreed, codelists, as_of)
         after = ibis.table(cells.schema(), name="cells")
         tables = (cells, rows_of(after, agreed), issues_of(after, agreed))

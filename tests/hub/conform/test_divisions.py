@@ -52,5 +52,24 @@ def test_aliases_and_longer_codes_become_the_village(tmp_path: Path, monkeypatch
     ]
 
 
+def test_a_longer_code_is_looked_up_whole_before_it_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "320305005202"
+    aliases = (
+        # Invented codes: the police write 12 or 15 digits that need not begin with the village's own.
+        Alias("police", "whole", "320305510000012", MAZHUANG, None, None),
+        Alias("police", "whole", "320305510012", MAZHUANG, None, None),
+        Alias("family_planning", "whole", f"{other}007", MAZHUANG, None, None),
+        Alias("statute", "whole", "320371", "320305000000", None, None),
+    )
+    monkeypatch.setattr(files, "read_aliases", lambda root: aliases)
+    written = ["320305510000012", "320305510012", f"{other}007", f"{other}008", "320305510000099", "320371"]
+    assert read(tmp_path, written) == [
+        *[(MAZHUANG, "division_alias")] * 3,
+        (other, "division_alias"),
+        (None, "division_unknown"),
+        ("320305000000", "division_alias"),
+    ]
+
+
 def test_without_aliases_the_list_alone_is_known(tmp_path: Path) -> None:
     assert read(tmp_path, [MAZHUANG, "PCS0042"]) == [(MAZHUANG, None), (None, "division_unknown")]

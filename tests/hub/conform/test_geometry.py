@@ -143,3 +143,41 @@ def test_parts_are_streamed_into_one_file_in_order(tmp_path: Path) -> None:
     assert table.column_names == ["place", "_row", "place__reason", "place__original", "place__shown"]
     assert table["_row"].to_pylist() == list(range(1, count + 1))
     assert shapely.get_x(shapely.from_wkb(table["place"].to_numpy())) == pytest.approx(np.linspace(117, 118, count))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POINT (117.4 34.2)",
+        "  point z (117.4 34.2 30) ",
+        "SRID=4490;POINT (117.4 34.2)",
+        '{"type": "Point", "coordinates": [117.4, 34.2]}',
+        shapely.Point(117.4, 34.2).wkb_hex,
+        shapely.to_wkb(shapely.set_srid(shapely.Point(117.4, 34.2), 4490), hex=True, include_srid=True).lower(),
+    ],
+)
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_geometry_may_come_as_text(text: str, kind: pa.DataType) -> None:
+    found = placed(pa.array([text, None, "", "  "], kind), DEGREES, "point")
+    assert [item and item.wkt for item in found.geometry] == ["POINT (117.4 34.2)", None, None, None]
+    assert not found.reason.any()
+
+
+def test_text_that_is_no_geometry_is_kept_as_it_came() -> None:
+    texts = ["湖边", "{}", "0", "00zz", '{"type": "Point"}', "POINT (34.2 117.4)", "POLYGON ((1 1, 2 2))"]
+    found = placed(pa.array(texts), DEGREES, "point")
+    assert list(found.reason[:5]) == [Reason.GEOMETRY_INVALID] * 5
+    assert list(found.original[:5]) == texts[:5]
+    assert (found.reason[5], found.shown[5]) == (Reason.COORDINATES_SWAPPED, "POINT (117.4 34.2)")
+    assert (found.reason[6], found.geometry[6]) == (Reason.GEOMETRY_INVALID, None)
+
+
+@pytest.mark.parametrize("text", ["GEOMETRYCOLLECTION (", '{"type": "GeometryCollection", "geometries": ['])
+def test_collections_in_collections_do_not_end_the_process(text: str) -> None:
+    found = placed(pa.array([text * 200_000]), DEGREES, "geometry")
+    assert list(found.reason) == [Reason.GEOMETRY_INVALID]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary()])
+def test_no_row_at_all(kind: pa.DataType) -> None:
+    assert len(placed(pa.array([], kind), DEGREES, "point").geometry) == 0

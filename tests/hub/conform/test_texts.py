@@ -1,4 +1,4 @@
-"""Texts, names, telephone numbers, figures and codes."""
+"""Texts, telephone numbers, figures and codes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hub.contracts import Codelist
 from hub.reasons import Outcome, Reason
-from tests.hub.conform.reading import MAZHUANG, agrees, column, read
+from tests.hub.conform.reading import CODELISTS, MAZHUANG, agrees, column, read, read_values
 
 
 def test_text_loses_outer_blanks_without_an_issue() -> None:
@@ -18,38 +21,6 @@ def test_text_loses_outer_blanks_without_an_issue() -> None:
             " \u3000马庄 村\u00a0\ufeff": ("马庄 村", None),
             "湖㳇镇": ("湖㳇镇", None),
             "\t\n": (None, None),
-            "": (None, None),
-            None: (None, None),
-        },
-    )
-
-
-def test_person_names() -> None:
-    agrees(
-        "person_name",
-        {
-            "张三": ("张三", None),
-            " 张三\u3000": ("张三", None),
-            "张\u3000三": ("张三", Reason.NAME_SPACES),
-            "张 三": ("张三", Reason.NAME_SPACES),
-            "阿依古丽·买买提": ("阿依古丽·买买提", None),
-            "阿依古丽•买买提": ("阿依古丽·买买提", Reason.NAME_DOT),
-            "阿依古丽．买买提": ("阿依古丽·买买提", Reason.NAME_DOT),
-            "阿依古丽.买买提": ("阿依古丽·买买提", Reason.NAME_DOT),
-            "阿依古丽・买买提": ("阿依古丽·买买提", Reason.NAME_DOT),
-            "阿依古丽 ． 买买提": ("阿依古丽·买买提", Reason.NAME_SPACES),
-            "𬭸\ue863": ("𬭸\ue863", None),
-            "武〇": ("武〇", None),
-            "JOHN SMITH": ("JOHN SMITH", None),
-            "John  Q. O'Brien-Smith": ("John Q. O'Brien-Smith", Reason.NAME_SPACES),
-            "张三1": (None, Reason.NAME_CHARSET),
-            "张三１": (None, Reason.NAME_CHARSET),
-            "张?": (None, Reason.NAME_CHARSET),
-            "张*": (None, Reason.NAME_CHARSET),
-            "张三(亡)": (None, Reason.NAME_CHARSET),
-            "张三（亡）": (None, Reason.NAME_CHARSET),
-            "张\ufffd": (None, Reason.NAME_CHARSET),
-            "·": (None, Reason.NAME_CHARSET),
             "": (None, None),
             None: (None, None),
         },
@@ -150,6 +121,19 @@ def test_a_code_stands_for_itself_before_any_synonym() -> None:
     agrees("code", {"1": ("1", None), "乙": ("1", Reason.CODE_FROM_LABEL), "a": ("a", None)}, codelist="tangled")
 
 
+def test_long_lists_are_read_as_short_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = {f"{number:03}": f"第{number}类" for number in range(400)}
+    readings = {text: code for code, title in titles.items() for text in (code, title, f"F{code}")}
+    monkeypatch.setitem(CODELISTS, "long", Codelist("long", titles, readings | {"001": "002"}))
+    for beside in (column("text", "y", physical="x"), column("date", "y", "date", physical="x")):
+        found = read(
+            [column("code", codelist="long"), beside], {"x": ["007", "第7类", "Ｆ007", "999", "001", " ", None]}
+        )
+        assert [row["x"] for row in found.rows.values()] == ["007", "007", "007", None, "001", None, None]
+        rules = [found.issues.get((place, "x"), (None,))[0] for place in found.rows]
+        assert rules == [None, *[Reason.CODE_FROM_LABEL] * 2, Reason.CODE_UNKNOWN, None, None, None]
+
+
 def test_departments_are_not_asked_for_the_hubs_own_codes() -> None:
     expected = {"甲": ("a", None), "1": ("a", None), "丙": (None, Reason.CODE_UNKNOWN)}
     agrees("code", expected, codelist="own")
@@ -178,6 +162,19 @@ def test_division_codes() -> None:
             None: (None, None),
         },
     )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([MAZHUANG, "320305005", "320305", "3203"]), st.integers(0, 999)), min_size=1))
+def test_divisions_are_known_by_their_first_twelve_digits_alone(drawn: list[tuple[str, int]]) -> None:
+    written = [f"{head}{tail:03}" if len(head) == 12 else head for head, tail in drawn]
+    expected = {
+        MAZHUANG: (MAZHUANG, Reason.DIVISION_ALIAS),
+        "320305005": ("320305005000", Reason.DIVISION_PADDED),
+        "320305": ("320305000000", Reason.DIVISION_PADDED),
+        "3203": (None, Reason.DIVISION_UNKNOWN),
+    }
+    assert read_values("division_code", written) == [expected[head] for head, _ in drawn]
 
 
 @pytest.mark.parametrize("empty", [None, "", "\u3000 "])

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
 
 import duckdb
+import ibis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.context import Hub
 from hub.contracts import load_contracts
+from hub.engine import Engine
+from hub.linking import likely_addresses
 from hub.linking.addresses import above, canonical, doorstep, look_up
 from hub.linking.bench import Bench
 
@@ -62,14 +68,11 @@ def test_names_above_are_those_of_the_hubs_own_division() -> None:
 
 
 class _Desk(Bench):
-    """A bench without a hub: its connection alone."""
+    """A bench without a lake: its engine, and of the hub what addresses are read by."""
 
     def __init__(self) -> None:
-        self._duck = duckdb.connect()
-
-    @property
-    def duck(self) -> duckdb.DuckDBPyConnection:
-        return self._duck
+        self.engine = cast(Engine, SimpleNamespace(con=ibis.duckdb.connect()))
+        self.hub = cast(Hub, SimpleNamespace(as_of=date(2026, 11, 1), contracts=load_contracts()))
 
 
 KNOWN = """
@@ -78,7 +81,10 @@ KNOWN = """
         ('A2', '江苏省徐州市贾汪区老矿街道援工社区兴业路18号锦绣花园3幢2单元202室', 'V1', 'G1'),
         ('A3', '江苏省徐州市贾汪区塔山镇朱湾村1组29号', 'V2', 'G2'),
         ('A4', '江苏省徐州市贾汪区塔山镇同名村1组1号', 'V3', 'G3'),
-        ('A5', '江苏省徐州市贾汪区塔山镇同名村1组1号', 'V4', 'G4')
+        ('A5', '江苏省徐州市贾汪区塔山镇同名村1组1号', 'V4', 'G4'),
+        ('A6', '江苏省徐州市贾汪区老矿街道援工社区新兴路18号锦绣花园3幢2单元202室', 'V1', 'G1'),
+        ('A7', '江苏省徐州市贾汪区塔山镇荆台村3组7号', 'V5', 'G5'),
+        ('A8', '江苏省徐州市贾汪区塔山镇荆山村3组7号', 'V6', 'G6')
     ) AS t(address_code, full_address, division_code, grid_code)
 """
 
@@ -92,6 +98,14 @@ KNOWN = """
         ("老矿街道援工社区兴业路18号锦绣花园3栋9单元901室", (None, "V1", "G1")),
         ("江苏省徐州市贾汪区塔山镇同名村1组1号", None),
         (None, None),
+        # A wrong character in the name of the village, of the estate; the village left out.
+        ("塔山镇朱弯村1组29号", ("A3", "V2", "G2")),
+        ("老矿街道援工社区兴业路18号锦锈花园3幢2单元202室", ("A2", "V1", "G1")),
+        ("老矿街道兴业路18号锦绣花园3幢2单元202室", ("A2", "V1", "G1")),
+        # As like to one as to the other; another place altogether; the numbers of nobody.
+        ("塔山镇荆合村3组7号", None),
+        ("紫庄镇岐山村3组7号", None),
+        ("塔山镇朱湾村1组30号", None),
     ],
 )
 def test_look_up(text: str | None, expected: tuple[str | None, ...] | None) -> None:
@@ -100,3 +114,21 @@ def test_look_up(text: str | None, expected: tuple[str | None, ...] | None) -> N
     name = look_up(desk, "FROM wanted", KNOWN, "found", NAMES)
     rows = desk.duck.execute(f"SELECT _code, _village, _place FROM {name}").fetchall()
     assert rows == ([expected] if expected else [])
+
+
+def test_what_is_only_likely_says_so() -> None:
+    desk = _Desk()
+    texts = [("塔山镇朱湾村1组29号",), ("塔山镇朱弯村1组29号",)]
+    desk.duck.execute("CREATE TABLE wanted(batch VARCHAR, row BIGINT, text VARCHAR)")
+    desk.duck.executemany("INSERT INTO wanted VALUES ('b', 1, ?)", texts[:1])
+    desk.duck.executemany("INSERT INTO wanted VALUES ('b', 2, ?)", texts[1:])
+    name = look_up(desk, "FROM wanted", KNOWN, "found", NAMES)
+    rows = desk.duck.execute(f"SELECT _of_row, _code, _told_by FROM {name} ORDER BY 1").fetchall()
+    assert rows == [(1, "A3", "address_text"), (2, "A3", "address_likely")]
+
+
+def test_numbers_that_too_many_share_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likely_addresses, "CAP", 1)
+    desk = _Desk()
+    desk.duck.execute("CREATE TABLE wanted AS SELECT 'b' AS batch, 1 AS row, '塔山镇荆台树3组7号' AS text")
+    assert desk.fetch(f"SELECT count(*) FROM {look_up(desk, 'FROM wanted', KNOWN, 'found', NAMES)}") == [(0,)]

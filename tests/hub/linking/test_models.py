@@ -10,7 +10,7 @@ import pytest
 from splink import DuckDBAPI, Linker
 
 from hub.contracts import load_contracts
-from hub.linking.models import ACCEPT, MODELS, REVIEW, Comparison, Model, settings_of
+from hub.linking.models import ACCEPT, MODELS, REVIEW, Comparison, Model, one_character_off, settings_of
 
 PERSON, ENTITY = MODELS
 LI = {
@@ -116,3 +116,20 @@ def test_models_name_columns_that_contracts_have() -> None:
     for model in MODELS:
         assert {*model.fields, model.number} <= known | set(contracts.base[model.entity].by_name)
         assert {name for block in model.blocks for name in block.columns} <= {*model.fields, "number_head"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("李静月", "李静悦", True),
+        ("王静月", "李静月", True),
+        ("李强", "李刚", True),
+        ("李静月", "李静", False),
+        ("兴业路", "新兴路", False),
+        ("李静月", "王静悦", False),
+        ("一二三四五六七八九十甲乙丙", "一二三四五六七八九十甲乙丁", False),
+    ],
+)
+def test_a_character_is_a_character_however_many_bytes_it_has(left: str, right: str, expected: bool) -> None:
+    query = f"SELECT {one_character_off('x')} FROM (SELECT ?::VARCHAR AS x_l, ?::VARCHAR AS x_r)"
+    assert duckdb.execute(query, [left, right]).fetchall() == [(expected,)]

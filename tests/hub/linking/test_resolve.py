@@ -84,6 +84,18 @@ def test_a_number_with_a_slip_is_that_of_the_namesake_it_almost_is(hub: Hub) -> 
     assert row["care_key"] is not None
 
 
+def test_a_name_written_with_other_forms_of_its_characters_is_the_same_name(hub: Hub) -> None:
+    born = dt.date(1980, 1, 1)
+    number = numbered("32037119800101001")
+    deliver(hub, REGISTER, [Row(resident(number, "呂秀雲", born))])
+    deliver(hub, DISABILITY, [damaged("吕秀云", number[:16] + "9X", division_code=NEIGHBOUR, disability_kind_code="1")])
+    link(hub)
+    (row,) = rows(hub, DISABILITY)
+    assert row["person_key"] == key(hub, number)
+    assert "person_name" in row["_person_reason"]
+    assert row["person_name"] == "吕秀云", "what is stated is not rewritten"
+
+
 def test_a_row_like_nobody_stays_aside(hub: Hub) -> None:
     deliver(hub, DISABILITY, [damaged("无人识", None, division_code=MAZHUANG)])
     link(hub)
@@ -177,6 +189,18 @@ def namesakes(hub: Hub) -> tuple[str, str]:
     deliver(hub, ALLOWANCE, [damaged("张杰", None, division_code=NEIGHBOUR, age_band="80-89岁")])
     link(hub)
     return key(hub, one), key(hub, other)
+
+
+def test_people_are_shown_names_as_they_are_stated(hub: Hub) -> None:
+    numbers = numbered("32037119600101001"), numbered("32037119650202001")
+    born = dt.date(1960, 1, 1), dt.date(1965, 2, 2)
+    registered = [resident(number, "张雲", day, source_id=11) for number, day in zip(numbers, born, strict=True)]
+    put(hub, REGISTER, registered)
+    complete(hub)
+    deliver(hub, ALLOWANCE, [damaged("张云", None, division_code=NEIGHBOUR, age_band="80-89岁")])
+    link(hub)
+    asked = [(pair.left, pair.right) for pair in pairs_for_people(hub)]
+    assert {said["person_name"] for left, right in asked for said in left + right} == {"张云", "张雲"}
 
 
 def allowance(hub: Hub) -> list[str | None]:
