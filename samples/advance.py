@@ -31,7 +31,7 @@ from samples.month_lists import Lists
 from samples.plan import Plan
 from samples.sheets import visible
 from samples.standing import Standing
-from samples.systems import health_commission, market_regulation, public_security
+from samples.systems import cremations, health_commission, market_regulation, public_security
 
 MARKET_FILE = "market_regulation/legal_entity.parquet"
 
@@ -148,6 +148,7 @@ class _Month:
         (self.directory / DESCRIPTION).unlink()
         folder = self.systems / "health_commission"
         delivered = health_commission.deliver(self.plan, drops(self.book, self.counties, folder), folder)
+        delivered[cremations.DATASET] = self._cremations()
         for dataset, spoiled in self.listed.items():
             ListFile(dataset, self.plan, self.systems).write(spoiled.table)
         for dataset, spoiled in self.served.items():
@@ -160,6 +161,11 @@ class _Month:
         records = self.truth | self._people() | self._rows(delivered | self.listed)
         truth.write(self.directory / "truth", records)
         return describe(self.plan, self.counties, self.directory, records, month=2)
+
+    def _cremations(self) -> Spoiled:
+        told = set(_of(self.truth["row"], cremations.DATASET, None)["person_id"].to_pylist())
+        rows = cremations.of_month(self._chance("cremations"), self.book, self.counties, self.days, told)
+        return cremations.deliver(self.plan, rows, self.systems / "civil_affairs")
 
     # The truth.
 

@@ -16,6 +16,7 @@ from samples.community import Community, found
 from samples.divisions import County, find_counties
 from samples.entities import register
 from samples.faults import Spoiled
+from samples.in_use import is_in_use
 from samples.organisations import equip, organise
 from samples.plan import Plan
 from samples.systems import (
@@ -61,7 +62,7 @@ def make(plan: Plan, output: Path, tell: Tell = lambda _: None) -> Made:
 
     Raises:
         ValueError: the plan names no county of the list, or too many people for it.
-        FileExistsError: the folder has something else in it.
+        FileExistsError: the folder has something else in it, or is being served.
     """
     counties = find_counties(plan.county)
     _clear(output)
@@ -117,6 +118,8 @@ def _clear(output: Path) -> None:
         raise FileExistsError(
             f"samples: {output} has files that were not made here; give an empty folder or one of an earlier making"
         )
+    if is_in_use(output):
+        raise FileExistsError(f"samples: {output} is being served; stop `python -m samples serve` first")
     (output / DESCRIPTION).unlink(missing_ok=True)
     for name in ("systems", "truth"):
         shutil.rmtree(output / name, ignore_errors=True)

@@ -22,6 +22,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from samples import market, ogc, police
+from samples.in_use import in_use
 
 PLACES_FILE = "places.env"
 MARKET_ROWS = "systems/market_regulation/legal_entity.parquet"
@@ -71,7 +72,11 @@ def running(
     # Key of the two HTTP systems' signatures, made up anew for every start: 16 characters, as AES-128 wants.
     appkey = secrets.token_hex(8)
     # The HTTP systems first: a taken port is told before a long load.
-    with _http(_systems(directory, appkey), host, port) as address, police.serving(directory, police_url) as database:
+    with (
+        in_use(directory),
+        _http(_systems(directory, appkey), host, port) as address,
+        police.serving(directory, police_url) as database,
+    ):
         _assert_answering(address)
         values = _places(directory, database, address) | {
             "HUB_SECRET_MARKET_REGULATION_APPKEY": appkey,

@@ -1,4 +1,4 @@
-"""民政: monthly drops, four GB18030 CSVs and two Excel rolls."""
+"""民政: monthly drops, five GB18030 CSVs (one of them in `samples/systems/cremations.py`) and two Excel rolls."""
 
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from samples.spoils import (
     name_spoils,
     rare_name,
 )
+from samples.systems import cremations
 from samples.visits import VISIT_METHODS, Visits
 
 LOW_INCOME = "civil_affairs/low_income_household"
@@ -82,13 +83,14 @@ def collect(
         ORGANISATION: _organisations(community, organisations),
         FACILITY: _facilities(community, facilities),
         VISIT: _visits(community, visits),
+        cremations.DATASET: cremations.collect(community),
     }
 
 
 def deliver(plan: Plan, tables: dict[str, pa.Table], directory: Path) -> dict[str, Spoiled]:
-    """Spoil the rows and write the six files of the month."""
+    """Spoil the rows and write the seven files of the month."""
     directory.mkdir(parents=True)
-    delivered = {}
+    delivered = {cremations.DATASET: cremations.deliver(plan, tables[cremations.DATASET], directory)}
     for dataset in FILES:
         rng, table = generator(plan.seed, "faults", dataset), tables[dataset]
         if dataset in (DESTITUTE, ELDERLY, VISIT):

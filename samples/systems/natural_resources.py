@@ -16,6 +16,7 @@ from samples.community import Community
 from samples.draw import generator, join, running, take
 from samples.faults import KEY, REPAIRED, Spoiled, spoil
 from samples.geography import GEOGRAPHIC, PLANE, transform
+from samples.micro_grids import cut_micro_grids
 from samples.plan import Plan
 from samples.spoils import division_spoil
 
@@ -64,16 +65,21 @@ def grid_codes(community: Community) -> Any:
 
 
 def _grids(community: Community) -> pa.Table:
-    owner = community.territory.grid_unit
-    number = running(np.bincount(owner)) + 1
-    names = [f"第{numeral(int(value))}网格" for value in number]
+    """The grids, then the micro-grids within them."""
+    owner, codes = community.territory.grid_unit, grid_codes(community)
+    names = pa.array([f"第{numeral(int(value))}网格" for value in running(np.bincount(owner)) + 1])
+    micro = cut_micro_grids(community)
+    within = pa.array(micro.grid)
+    numbers = take([f"{value:03d}" for value in range(1000)], micro.number)
+    ordinals = take([f"第{numeral(value)}微网格" for value in range(1, 1000)], micro.number - 1)
+    shapes = np.concatenate((community.territory.grids, micro.shape))
     return pa.table(
         {
-            "wgdm": grid_codes(community),
-            "wgmc": names,
-            "wglx": ["综合"] * len(names),
-            "xzqdm": take(community.unit_codes, owner),
-            GEOMETRY: _wkb(transform(community.territory.grids, PLANE, GEOGRAPHIC, 9)),
+            "wgdm": pa.concat_arrays([codes, join(codes.take(within), numbers)]),
+            "wgmc": pa.concat_arrays([names, join(names.take(within), ordinals)]),
+            "wglx": ["综合"] * len(owner) + ["微网格"] * len(micro.grid),
+            "xzqdm": take(community.unit_codes, np.concatenate((owner, owner[micro.grid]))),
+            GEOMETRY: _wkb(transform(shapes, PLANE, GEOGRAPHIC, 9)),
         }
     )
 

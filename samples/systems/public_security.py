@@ -84,7 +84,8 @@ def _registered(community: Community) -> pa.Table:
     index = pa.array(rows)
     address = community.registered_address[rows]
     born = community.members.birth[rows]
-    moved_in = (rng.random(len(rows)) < 0.3) & (community.ages[rows] >= 20)
+    # Married children who live elsewhere have stayed in the register they were born into.
+    moved_in = (rng.random(len(rows)) < 0.3) & (community.ages[rows] >= 20) & ~residence.across[rows]
     since = np.where(moved_in, plan.today - 30 - (rng.random(len(rows)) * 6_000).astype(np.int64), born)
     closed = np.maximum(residence.cancelled[rows], residence.moved_out[rows])
     deleted = (residence.moved_out[rows] != NONE) | ((closed != NONE) & (rng.random(len(rows)) < CANCELLED_AND_DELETED))

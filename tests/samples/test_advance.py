@@ -71,7 +71,7 @@ def test_what_was_delivered_stays_as_it_is_and_the_month_is_added(before: Made, 
         "WJ_CSZM_20261201_01.csv",
         "WJ_SWZM_20261201_01.csv",
     }
-    assert len([name for name in added if name.endswith(("_202612.csv", "_202612.xlsx"))]) == 6
+    assert len([name for name in added if name.endswith(("_202612.csv", "_202612.xlsx"))]) == 7
 
 
 def test_the_description_tells_the_new_month(before: Made, after: Made):

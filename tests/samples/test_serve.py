@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +21,8 @@ import requests
 import sqlalchemy as sa
 
 from samples import market, police, serve
+from samples.make import make
+from samples.plan import Plan
 
 
 @pytest.fixture
@@ -173,3 +175,16 @@ def test_incomplete_county_is_refused_with_every_missing_part(county: Path) -> N
     expected = "missing county.json, systems/natural_resources/bzdz.parquet; make one first: python -m samples make"
     with pytest.raises(FileNotFoundError, match=expected), serve.running(county):
         pass
+
+
+@pytest.mark.integration
+def test_a_county_that_is_served_is_not_made_anew_under_its_readers(county: Path) -> None:
+    plan = Plan("320305", 60, 1, 0.0, date(2026, 11, 1))
+    before = (county / "county.json").read_bytes()
+    with serve.running(county):
+        with pytest.raises(FileExistsError, match="is being served; stop"):
+            make(plan, county)
+        assert (county / "county.json").read_bytes() == before
+    # What a killed server left behind holds nobody up.
+    (county / "places.env").touch()
+    assert make(plan, county).description["county"] == "320305"
