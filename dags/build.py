@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from airflow.sdk import AssetAny, TriggerRule, dag, task
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import AssetAny, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.policy import DEFAULTS, RELEASE, accepted
+from dags.policy import DEFAULTS, RELEASE, accepted, data_docs
 
 DOC = """
 ### 关联、融合、发布 · link, merge, release
 
-账本决定是否需要：仍有归集未完成，或与现行发布版无差别时跳过 /
-The ledger decides: while a pull is open, or where nothing differs from the live release, the run is skipped.
-所有基础表一次上线，否则都不上线 / All base tables go live together, or none does.
+账本决定是否需要：仍有归集未完成（日志说明在等哪个部门），或与现行发布版无差别时跳过 /
+The ledger decides: while a pull is open (the log says which one), or where nothing differs from the live release, the
+run is skipped. 所有基础表一次上线，否则都不上线 / All base tables go live together, or none does.
 
-校验报告与质量月报 / Data Docs and scorecards: [门户·数据质量 portal]({portal}/quality)
-""".format(portal=os.environ.get("HUB_PUBLIC_URL", "http://127.0.0.1:8080"))
+`data_docs` 的日志和返回值列出本次校验报告的地址 / its log and result name the pages of this run's checks.
+"""
 SYSTEMS = Path(__file__).resolve().parent.parent / "connectors" / "systems"
 
 
@@ -43,22 +43,19 @@ def build_base() -> None:
         from hub.exchange.versions import newest_versions
 
         with open_hub() as hub:
-            made = walk.build(hub) if walk.build_is_due(hub) else None
+            waiting = walk.waits_for(hub)
+            made = walk.build(hub) if not waiting and walk.build_is_due(hub) else None
             # An earlier release may still wait for its products: then publish is woken again.
             published = {version.release_number for version in newest_versions(hub)}
             if made is None and hub.ledger.newest_release() in {None, *published}:
-                raise AirflowSkipException("the ledger says that nothing is due")
+                why = f"build waits for pull of {', '.join(waiting)}" if waiting else "the ledger says: nothing is due"
+                raise AirflowSkipException(why)
             return {name: table["rows"] for name, table in made.tables.items()} if made else {}
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def data_docs() -> int:
-        from hub.context import open_hub
-        from hub.data_docs import build_docs
-
-        with open_hub() as hub:
-            return build_docs(hub)
-
-    build() >> data_docs()
+    built, docs = build(), data_docs("base")
+    built >> docs
+    # Not a task of its own process: the scheduler marks it. It makes a failed build a failed run.
+    [built, docs] >> EmptyOperator(task_id="end")
 
 
 build_base()

@@ -1,4 +1,4 @@
-"""What all DAGs share: the assets that wake them, their owner, and how often a task is tried again."""
+"""What all DAGs share: the assets that wake them, their owner, how often a task is tried again, links to the checks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from airflow.sdk import (
     RetryAction,
     RetryDecision,
     RetryRule,
+    TriggerRule,
+    task,
 )
 
 from hub.errors import RetryError, StopError
 
-__all__ = ["DEFAULTS", "OWNER", "PRODUCTS", "RELEASE", "ErrorGroupPolicy", "accepted", "by_calendar"]
+__all__ = ["DEFAULTS", "OWNER", "PRODUCTS", "RELEASE", "ErrorGroupPolicy", "accepted", "by_calendar", "data_docs"]
 
 OWNER = "基层治理数据中枢"
 
@@ -71,3 +73,24 @@ DEFAULTS: dict[str, Any] = {
     "execution_timeout": timedelta(hours=6),
 }
 """`default_args` of every DAG."""
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def data_docs(part: str, dag_run: Any = None) -> dict[str, str]:
+    """Add the pages of this run's verdicts to Data Docs; name their addresses in the log and the result.
+
+    Args:
+        part: A department's short name, or `base`: first part of the tails that the run has checked.
+        dag_run: Given by Airflow.
+    """
+    import logging
+
+    from hub.context import open_hub
+    from hub.data_docs import build_docs, page_links
+
+    with open_hub() as hub:
+        build_docs(hub)
+        links = page_links(hub, part, dag_run.start_date)
+    for name, address in links.items():
+        logging.getLogger(__name__).info("校验报告 data docs of %s: %s", name, address)
+    return links

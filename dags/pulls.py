@@ -1,4 +1,4 @@
-"""Steps 1 to 3 of the walk: one DAG a department, by its calendar in `connectors/systems/<department>.yml`."""
+"""Steps 1 to 3 of the walk: one DAG a department, on the calendar that follows from its contracts' cycles."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import yaml
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Param, TriggerRule, dag, task
 
-from dags.policy import DEFAULTS, accepted, by_calendar
+from dags.policy import DEFAULTS, accepted, by_calendar, data_docs
+from hub.cycles import calendar_of
 
-SYSTEMS = Path(__file__).resolve().parent.parent / "connectors" / "systems"
+ROOT = Path(__file__).resolve().parent.parent
+SYSTEMS, SOURCES = ROOT / "connectors" / "systems", ROOT / "schemas" / "sources"
 
 DOC = """
 ### 归集 {title} · {english}
@@ -20,10 +22,18 @@ DOC = """
 |---|---|---|
 | `pull` | 从部门系统原样取数，计数、校验 | rows arrive untouched, counted, hashed |
 | `take_in` | 转换、校验已到批次；不合格的行带原因留存 | what landed is conformed and checked; bad rows keep a reason |
-| `end` | 任一任务失败则本次运行失败 | the run fails if either task failed |
+| `data_docs` | 生成本次校验报告，日志和返回值列出其地址 | pages of these checks; log and result name them |
+| `end` | 任一任务失败则本次运行失败 | the run fails if a task failed |
 
 归集失败时，已到的批次照常入库 / What landed is taken in even if some dataset could not be pulled.
 部门联系人 contact: {unit}, {contact}
+
+| 数据集 dataset | 周期 cycle |
+|---|---|
+{cycles}
+
+按日程运行时，本周期数据已到的数据集不再取；手动运行则全部取 /
+By the calendar, datasets whose news of the present period has come are left out; a run started by hand pulls them all.
 """
 
 
@@ -50,17 +60,30 @@ PARAMS = {
 }
 
 
+def cycles_of(name: str) -> dict[str, str]:
+    """Read the title of each dataset of a department, with the cycle its contract states."""
+    cycles = {}
+    for path in sorted((SOURCES / name).glob("*.yml")):
+        contract = yaml.safe_load(path.read_text(encoding="utf-8"))
+        agreed = contract.get("slaProperties") or ()
+        stated = {one["property"]: f"{one['value']}{one['unit']}" for one in agreed if "unit" in one}
+        cycles[f"{contract['name']} `{contract['id']}`"] = stated.get("frequency", "")
+    return cycles
+
+
 def pull_dag(system: dict[str, Any]) -> None:
     """Declare the DAG of one department."""
-    name = system["system"]
-    owner = system["owner"]
+    name, owner = system["system"], system["owner"]
+    cycles = cycles_of(name)
+    cron = calendar_of(system["schedule"], cycles.values())
+    told = "\n".join(f"| {dataset} | {cycle} |" for dataset, cycle in cycles.items())
 
     @dag(
         dag_id=f"pull__{name}",
         dag_display_name=f"归集 {system['title']}",
         description=f"归集并校验{system['title']}的数据 / pull and check the data of the {system['english']}",
-        doc_md=DOC.format(**owner, title=system["title"], english=system["english"]),
-        schedule=by_calendar(system["schedule"]),
+        doc_md=DOC.format(**owner, title=system["title"], english=system["english"], cycles=told),
+        schedule=by_calendar(cron) if cron else None,
         catchup=False,
         max_active_runs=1,
         tags=["check", "conform", "pull", name],
@@ -69,7 +92,7 @@ def pull_dag(system: dict[str, Any]) -> None:
     )
     def pull_department() -> None:
         @task
-        def pull(params: dict[str, Any] | None = None) -> dict[str, int]:
+        def pull(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str, int]:
             from datetime import datetime
 
             from hub.context import open_hub
@@ -77,7 +100,8 @@ def pull_dag(system: dict[str, Any]) -> None:
 
             asked = params or {}
             since = datetime.fromisoformat(asked["since"]) if asked.get("since") else None
-            how = Backfill(since, bool(asked.get("accept_deletions")), bool(asked.get("replay")))
+            is_scheduled = dag_run is not None and dag_run.run_type == "scheduled"
+            how = Backfill(since, bool(asked.get("accept_deletions")), bool(asked.get("replay")), due_only=is_scheduled)
             with open_hub() as hub:
                 return {batch.id: batch.landed for batch in pull_system(hub, name, how=how)}
 
@@ -97,10 +121,10 @@ def pull_dag(system: dict[str, Any]) -> None:
                     for batch in walk.take_in(hub, name)
                 }
 
-        pulled, taken_in = pull(), take_in()
-        pulled >> taken_in
+        pulled, taken_in, docs = pull(), take_in(), data_docs(name)
+        pulled >> taken_in >> docs
         # Not a task of its own process: the scheduler marks it. It makes a failed pull a failed run.
-        [pulled, taken_in] >> EmptyOperator(task_id="end")
+        [pulled, taken_in, docs] >> EmptyOperator(task_id="end")
 
     pull_department()
 

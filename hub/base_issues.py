@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,28 +31,30 @@ def base_issues(hub: Hub, system: str | None = None) -> list[IssueCount]:
     found = []
     for base in hub.contracts.base.values():
         verdict = _verdict(hub, base)
+        mine = Counter(row["rule_id"] for row in _lines(hub, base, system)) if system else None
         for item in verdict.get("expectations", ()):
-            if item["unexpected"] and system in (None, item["acts"]):
+            count = item["unexpected"] if mine is None else mine[item["rule_id"]]
+            if count:
                 outcome = Outcome.WARNED if item["severity"] != "critical" else Outcome.HELD
                 version = f"version {verdict['version']}"
-                found.append(
-                    IssueCount(
-                        base.tail, version, "merge", item["rule_id"], item["column"], outcome, item["unexpected"]
-                    )
-                )
+                found.append(IssueCount(base.tail, version, "merge", item["rule_id"], item["column"], outcome, count))
     return found
 
 
 def base_issue_rows(hub: Hub, system: str | None = None) -> Iterator[tuple[BaseContract, dict[str, Any]]]:
-    """Give each row of a base table that fails a rule: its key columns, `rule_id`, `column`, `title`, `severity`."""
+    """Give each row of a base table that fails a rule: its key columns, `rule_id`, `column`, `title`, `severity`.
+
+    One that several departments must act on (see `hub.owners`) comes once for each of them.
+    """
     for base in hub.contracts.base.values():
-        path = _beside(hub, base, "failures.parquet")
-        if not path.is_file():
-            continue
+        yield from ((base, row) for row in _lines(hub, base, system))
+
+
+def _lines(hub: Hub, base: BaseContract, system: str | None) -> Iterator[dict[str, Any]]:
+    path = _beside(hub, base, "failures.parquet")
+    if path.is_file():
         for batch in pq.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                if system in (None, row["acts"]):
-                    yield base, row
+            yield from (row for row in batch.to_pylist() if system in (None, row["acts"]))
 
 
 def _verdict(hub: Hub, base: BaseContract) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.believing import RECKONED_BY
 from hub.context import Hub
 from hub.contracts import BaseContract
 from hub.errors import StopError
@@ -50,18 +51,22 @@ def believed(hub: Hub, entity: str, key: str, believed_on: date, about: date) ->
         about: The day the question is about.
 
     Returns:
-        The contract's columns, `holds_from`, and `recorded_from`: the release that said so first.
+        The contract's columns, `holds_from` (None: from ever), `facts_as_of`, and `recorded_from`: the first release
+        that said so.
 
     Raises:
         StopError: There is no such entity, or nothing is released yet.
     """
     base = base_of(hub, entity)
     live_release(hub)
-    query = sa.text(
-        f"SELECT * FROM {HISTORY}.{entity}_believed(:believed_on, :about) WHERE {base.key_column} = :key"  # noqa: S608
-    )
+    wanted = {base.key_column: key}
+    if entity in RECKONED_BY:
+        by = RECKONED_BY[entity]
+        wanted[by] = next((version[by] for version in _versions(hub, base, key)), "")
+    where = " AND ".join(f"{name} = :{name}" for name in wanted)
+    query = sa.text(f"SELECT * FROM {HISTORY}.{entity}_believed(:believed_on, :about) WHERE {where}")  # noqa: S608
     with hub.database.connect() as connection:
-        row = connection.execute(query, {"believed_on": believed_on, "about": about, "key": key}).one_or_none()
+        row = connection.execute(query, {"believed_on": believed_on, "about": about, **wanted}).one_or_none()
     return dict(row._mapping) if row else None
 
 
@@ -71,6 +76,13 @@ def versions_of(hub: Hub, base: BaseContract, key: str) -> list[dict[str, Any]]:
     Raises:
         StopError: The governance database never had the key.
     """
+    found = _versions(hub, base, key)
+    if not found:
+        raise no_row(base.name, "governance database")
+    return found
+
+
+def _versions(hub: Hub, base: BaseContract, key: str) -> list[dict[str, Any]]:
     names = ", ".join([*base.by_name, HOLDS_FROM.name])
     query = f"""
         SELECT {names}, release_number AS recorded_from, NULL AS gone_on FROM {SCHEMA}.{base.name}
@@ -80,7 +92,4 @@ def versions_of(hub: Hub, base: BaseContract, key: str) -> list[dict[str, Any]]:
         ORDER BY recorded_from DESC
     """  # noqa: S608  names of the contract
     with hub.database.connect() as connection:
-        found = [dict(row._mapping) for row in connection.execute(sa.text(query), {"key": key})]
-    if not found:
-        raise no_row(base.name, "governance database")
-    return found
+        return [dict(row._mapping) for row in connection.execute(sa.text(query), {"key": key})]

@@ -19,9 +19,30 @@ from hub.following import Moves, moves_of
 from hub.following import grid as followed_grids
 from hub.geography import Shapes
 
-__all__ = ["division", "grid"]
+__all__ = ["DIVISION_RULES", "GRID_RULES", "division", "grid"]
 
 Tables = Mapping[str, ibis.Table]
+
+DIVISION_RULES: Mapping[str, str] = {
+    "valid_from": "区划承继表所载的启用之日；未载的为空，即启用日期不详",
+    "valid_to": "区划承继表所载的最后一日；仍在用的为空",
+    "successor_codes": "区划承继表所载的承继区划，逐级追至现行区划",
+    "statutory_county_code": "代码的县级部分；开发区取代码对照表所载的法定县级区划",
+    "area_m2": "按界线在等积球面上计算",
+    "overlap_m2": "与同级其他现行区划界线重叠的面积",
+    "gap_m2": "下级现行区划界线未铺满的面积",
+    "geometry": "部门所报界线；并入其他区划而新界线未报的，加上并入区划的界线",
+}
+"""Derived column of a division -> its rule, as people are told."""
+
+GRID_RULES: Mapping[str, str] = {
+    "division_code": "网格所在的现行村（居）",
+    "parent_grid_code": "微网格代码的前15位",
+    "area_m2": "按界线在等积球面上计算",
+    "outside_m2": "超出所在村（居）界线的面积",
+    "overlap_m2": "与同类其他网格重叠的面积",
+}
+"""Derived column of a grid -> its rule, as people are told."""
 
 _COVERED = 0.5
 """From this share on a successor's own border is taken to hold the ended division already."""
@@ -30,7 +51,9 @@ _COVERED = 0.5
 def division(tables: Tables, as_of: date) -> ibis.Table:
     """First and last day in force, successors, statutory county, area, and how far borders overlap or leave gaps.
 
-    A division that took others in has their polygons added until its own new border is delivered.
+    The first day is known only where the crosswalk or a claim states one: that a code stands in an edition of the list
+    says nothing of when its division was founded. A division that took others in has their polygons added until its own
+    new border is delivered.
     """
     table = tables["division"]
     rows = table.select("division_code", "division_level_code", "parent_code", "geometry").to_pyarrow()
@@ -55,7 +78,7 @@ def division(tables: Tables, as_of: date) -> ibis.Table:
     joined = table.join(known, table.division_code == known["_code"])
     counties = joined.division_level_code.isin(["county", "town", "village"])
     return joined.mutate(
-        valid_from=joined["_from"],
+        valid_from=ibis.coalesce(joined["_from"], joined.valid_from),
         valid_to=joined["_to"],
         successor_codes=joined["_successors"],
         statutory_county_code=counties.ifelse(joined["_county"], ibis.null("string")),

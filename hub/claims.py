@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 
 import ibis
 
@@ -12,10 +14,15 @@ from hub.contracts import BaseContract, Feed
 from hub.engine import Engine
 from hub.steps.link import feed_values
 
-__all__ = ["ORIGIN", "claims_of", "rank"]
+__all__ = ["ORIGIN", "claims_of", "filled", "rank"]
 
 ORIGIN = ("dataset", "batch", "row", "as_of")
-"""Columns of a claim beside those of its base table: where it came from, and when the department last touched it."""
+"""Columns of a claim beside those of its base table: where it came from, and when the department last touched it; where
+the department does not say, the day of the delivery."""
+
+_PLACE, _AGE, _GAPS = 10**16, 10**6, 10**4
+"""What a step behind in the order, a second of age and an empty column weigh; the dataset's name weighs less."""
+_LATEST, _MOST_COLUMNS = 10_000_000_000, 99
 
 
 def claims_of(hub: Hub, engine: Engine, base: BaseContract, key: str | None = None) -> ibis.Table | None:
@@ -95,9 +102,17 @@ def _reference(hub: Hub, engine: Engine, base: BaseContract, key: str | None) ->
     ).filter(inside if key is None else inside & (code == key))
 
 
-def rank(order: Order, claims: ibis.Table) -> ibis.Value:
-    """Smaller is better: the order in force, then freshness in seconds, then the dataset's name."""
-    place = ibis.cases(*((claims.dataset == t, n) for n, t in enumerate(order.tails)), else_=len(order.tails))
-    age = 10_000_000_000 - ibis.coalesce(claims.as_of.epoch_seconds(), ibis.literal(0))
-    name = claims.dataset.hexdigest("md5").substr(0, 3)
-    return place.cast("int64") * 100_000_000_000_000 + age * 10_000 + ("0x" + name).cast("int64")
+def rank(base: BaseContract, order: Order, claims: ibis.Table) -> ibis.Value:
+    """Smaller is better: the order in force, then freshness in seconds, then how many columns are filled, then name."""
+    behind = ibis.literal(len(order.tails))
+    named = [(claims.dataset == tail, number) for number, tail in enumerate(order.tails)]
+    place = ibis.cases(*named, else_=behind) if named else behind
+    age = _LATEST - ibis.greatest(ibis.coalesce(claims.as_of.epoch_seconds(), ibis.literal(0)), 0)
+    gaps = ibis.greatest(_MOST_COLUMNS - filled(base, claims), 0)
+    name = ("0x" + claims.dataset.hexdigest("md5").substr(0, 3)).cast("int64")
+    return place.cast("int64") * _PLACE + age * _AGE + gaps * _GAPS + name
+
+
+def filled(base: BaseContract, claims: ibis.Table) -> ibis.Value:
+    """How many of its base table's columns each claim fills."""
+    return reduce(add, (claims[name].notnull().cast("int64") for name in base.by_name))

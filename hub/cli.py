@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from hub.cli_history import add_history_commands
 from hub.cli_indicators import add_indicator_commands
 from hub.cli_link import add_link_commands
 from hub.cli_output import AsJson, actor, console, opened, print_json, table
+from hub.cli_outward import add_outward_commands
 from hub.cli_quality import add_quality_commands
 from hub.cli_walk import add_walk_commands
 from hub.contracts import load_contracts
 from hub.errors import RetryError, SetAsideError, StopError
 from hub.exchange.extract import FORMATS, extract
-from hub.exchange.grants import create_grant, list_grants, revoke_grant
+from hub.exchange.grants import Grant, create_grant, list_grants, revoke_grant
+from hub.exchange.grants_system import SystemGrant, create_system_grant, list_system_grants
 from hub.tails import scaffold
 from hub.verify import verify
 
@@ -39,6 +42,7 @@ add_database_commands(app)
 add_history_commands(app)
 add_indicator_commands(app)
 add_link_commands(app)
+add_outward_commands(app)
 
 
 @app.command("extract")
@@ -69,8 +73,11 @@ def new_command(tail: Annotated[str, typer.Argument(help="<department>/<dataset>
         raise StopError(
             "hub new", repr(tail), f"a department of {', '.join(contracts.systems)}", "add its system first"
         )
-    for path in scaffold(contracts.root, tail, list(system.connections)):
+    made = scaffold(contracts.root, tail, system.connections)
+    for path in made:
         console.print(f"wrote {path.relative_to(contracts.root)}")
+    if not any("drops" in path.parts for path in made):
+        console.print(f"no sample: one behind this interface is code, in samples/systems/{system.name}.py")
 
 
 @app.command("verify")
@@ -105,25 +112,36 @@ def serve_command(
 
 @grant_app.command("create")
 def grant_create(
-    division: Annotated[str, typer.Option(help="The division whose data may be read.")],
     operator: Annotated[str, typer.Option(help="Who signs in.")],
     holder: Annotated[str, typer.Option(help="The town, street office or department that answers for it.")],
     purpose: Annotated[str, typer.Option(help="What the data is for.")],
+    division: Annotated[str | None, typer.Option(help="The division whose data may be read.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="Instead: the department whose program fetches its issues and sends corrections.")
+    ] = None,
     days: Annotated[int, typer.Option(help="How long, in days.")] = 365,
     product: Annotated[list[str] | None, typer.Option(help="A product; none: all village products.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a grant and print its access code, once."""
+    """Make a grant, for a division or for a department's own issues, and print its access code, once."""
+    if (division is None) is (system is None) or (system and product):
+        raise typer.BadParameter("--division, with or without --product, or --system")
+    grant: Grant | SystemGrant
     with opened() as hub:
-        grant, code = create_grant(
-            hub,
-            holder=holder,
-            operator=operator,
-            division=division,
-            purpose=purpose,
-            days=days,
-            products=tuple(product) if product else None,
-        )
+        if system is not None:
+            grant, code = create_system_grant(
+                hub, holder=holder, operator=operator, system=system, purpose=purpose, days=days
+            )
+        else:
+            grant, code = create_grant(
+                hub,
+                holder=holder,
+                operator=operator,
+                division=str(division),
+                purpose=purpose,
+                days=days,
+                products=tuple(product) if product else None,
+            )
     if as_json:
         print_json({"id": grant.id, "operator": operator, "code": code, "expires_at": grant.expires_at})
     else:
@@ -135,18 +153,22 @@ def grant_create(
 def grant_list(as_json: AsJson = False) -> None:
     """List all grants."""
     with opened() as hub:
-        grants = list_grants(hub)
+        grants: list[Grant | SystemGrant] = [*list_grants(hub), *list_system_grants(hub)]
     if as_json:
         print_json([vars(grant) for grant in grants])
         return
     table(
         "授权 Grants",
-        ["id", "holder", "operator", "division", "purpose", "until", "revoked"],
+        ["id", "holder", "operator", "scope", "purpose", "until", "revoked"],
         [
-            [g.id, g.holder, g.operator, g.division_code, g.purpose, f"{g.expires_at:%Y-%m-%d}", g.revoked_at or ""]
+            [g.id, g.holder, g.operator, _scope(g), g.purpose, f"{g.expires_at:%Y-%m-%d}", g.revoked_at or ""]
             for g in grants
         ],
     )
+
+
+def _scope(grant: Grant | SystemGrant) -> str:
+    return grant.system if isinstance(grant, SystemGrant) else grant.division_code
 
 
 @grant_app.command("revoke")
@@ -172,7 +194,7 @@ def _exit_code(command: Callable[[], Any]) -> int:
 
 def main() -> None:
     """Entry of the `hub` command."""
-    sys.exit(_exit_code(app))
+    sys.exit(_exit_code(partial(app, prog_name="hub")))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from hub.tails import show
 
 __all__ = ["add_history_commands"]
 
-_NOTHING = "—"
+_NOTHING, _EVER = "—", "ever"
 _GEOMETRY_LENGTH = 60
 
 
@@ -90,7 +90,7 @@ def _show_row(hub: Hub, entity: str, key: str, as_json: bool) -> None:
     if as_json:
         print_json(_explained_json(base, found))
         return
-    since = f"release {found.recorded_in}, holds from {found.holds_from or _NOTHING}"
+    since = f"release {found.recorded_in}, holds from {found.holds_from or _EVER}"
     console.print(f"[bold]{entity}[/bold] {found.title} {key} · release {found.release} · last changed in {since}")
     rows = []
     for field in found.fields:
@@ -98,6 +98,9 @@ def _show_row(hub: Hub, entity: str, key: str, as_json: bool) -> None:
         why = REASONS[field.why] + (f"（{field.order_since} 起的次序）" if field.order_since else "")
         rows.append([field.title, _text(base, field.name, field.value), f"r{field.since}", why, "\n".join(told)])
     table("各项来源 Who said what", ["field", "value", "since", "why", "claims"], rows)
+    rules = [[field.title, field.rule] for field in found.fields if field.rule]
+    if rules:
+        table("推算规则 The hub's own rules", ["field", "rule"], rules)
 
 
 def _claim_text(base: BaseContract, name: str, claim: Claim) -> str:
@@ -129,7 +132,7 @@ def _show_believed(hub: Hub, entity: str, key: str, known: date, about: date, as
     if found is None:
         console.print(f"on {known} the hub knew nothing of this {entity} about {about}")
         return
-    holds, release = found["holds_from"], found["recorded_from"]
+    holds, release = found["holds_from"] or _EVER, found["recorded_from"]
     console.print(f"[bold]{entity}[/bold] {key} on {about}, as known on {known}: holds from {holds}, release {release}")
     rows = [[column.title, name, _text(base, name, found[name])] for name, column in base.by_name.items()]
     table(base.title, ["field", "name", "value"], rows)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,7 +34,7 @@ def indicators_command(
         found = read_indicators(hub, division)
     codes = [head.ljust(12, "0") for head in found.asked.heads]
     rows = [
-        _shown(found.rows[code, one.code]) | {"title": one.title, "unit": one.unit, "target": one.target}
+        {**found.rows[code, one.code], "title": one.title, "unit": one.unit, "target": one.target}
         for code in codes
         for one in formulas()
         if (code, one.code) in found.rows
@@ -49,12 +48,6 @@ def indicators_command(
     columns = ["division_code", "title", "numerator", "denominator", "value", "unit", "target"]
     cells = [[HIDDEN if row[name] is None else row[name] for name in columns] for row in rows]
     table(f"治理指标 {found.as_of} 第{found.release}期", columns, cells)
-
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An indicator without what few people would be told by."""
-    hidden = ("numerator", "denominator", "value") if row["is_suppressed"] else ()
-    return {name: None if name in hidden else value for name, value in row.items()}
 
 
 def freshness_command(as_json: AsJson = False) -> None:

@@ -1,4 +1,7 @@
-"""Commands of `hub` about links: pairs that wait for people, their decisions, what blocks count, news of keys."""
+"""Commands of `hub` about links: pairs that wait for people, what blocks count, news of keys.
+
+Pairs are decided at the portal, where people sign in: a terminal cannot tell that the second one is another person.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import typer
 
 from hub.cli_output import AsJson, actor, console, opened, print_json, table
 from hub.errors import StopError
-from hub.ledger.decisions import DIFFERENT, SAME, decide, open_review, reviews
+from hub.ledger.decisions import open_review, reviews
 from hub.linking.people import block_counts, export_events
 
 __all__ = ["add_link_commands"]
@@ -48,25 +51,6 @@ def queue_command(
             for one in found
         ],
     )
-
-
-@link_app.command("decide")
-def decide_command(
-    number: Annotated[int, typer.Argument(help="Number of the pair.")],
-    verdict: Annotated[str, typer.Argument(help=f"{SAME} or {DIFFERENT}.")],
-    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")],
-    as_json: AsJson = False,
-) -> None:
-    """Say what a pair is; it counts once a second, different person says the same."""
-    with opened() as hub:
-        review = decide(hub.database, number, actor(), verdict, reason)
-        hub.ledger.audit("link_decision", actor(), {"pair": number, "verdict": verdict, "state": review.state})
-    if as_json:
-        print_json(asdict(review))
-    elif review.state == "decided":
-        console.print(f"pair {number} is decided: {review.verdict}; the next build follows it")
-    else:
-        console.print(f"pair {number}: noted; a second person must say the same")
 
 
 @link_app.command("ask")

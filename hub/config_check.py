@@ -6,27 +6,65 @@ What the walk cannot do without (`hub.contracts`) is checked at every start; her
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from hub.conform.rows import OPERATION_NAMES
+from hub.config_places import places_not_set, places_refused
+from hub.conform.rows import GEOMETRY_OPERATIONS, OPERATION_NAMES
+from hub.context import own_division_faults
 from hub.contract_faults import cross_faults
 from hub.contract_reader import read_contracts
-from hub.contract_types import Contract, Contracts, SourceContract
+from hub.contract_types import ARROW_TYPES, Contract, Contracts, SourceContract
 from hub.divisions import division_faults
 from hub.errors import ConfigurationError
 from hub.gx import argument_faults
 from hub.indicators.formulas import indicator_faults
-from hub.settings import ROOT
+from hub.settings import ROOT, load_settings
 from hub.suites import HUB, Expectation, read_suite, suite_path
 from hub.where import at, column, file_of
 
-__all__ = ["check_config"]
+__all__ = ["Report", "check_config", "report_on"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a look at the whole configuration has shown.
+
+    Attributes:
+        contracts: As far as they could be read.
+        faults: What must be mended, each with file and line, or the variable's name.
+        warnings: Places and secrets that this machine has not.
+    """
+
+    contracts: Contracts
+    faults: list[str]
+    warnings: list[str]
+
+
+def report_on(root: Path = ROOT, *, deep: bool = False) -> Report:
+    """Check settings, contracts, systems, suites and code lists, and look up places and secrets; nothing is opened.
+
+    Args:
+        root: The folder that holds `schemas/`, `connectors/` and `expectations/`.
+        deep: Whether this machine is to pull: a place or secret that it has not is a fault then, and so is one that its
+            connector does not take.
+    """
+    contracts, faults = _checked(root)
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        return Report(contracts, sorted([*faults, *error.faults]), [])
+    faults = sorted([*faults, *own_division_faults(settings, contracts)])
+    missing = places_not_set(contracts, settings)
+    if not deep:
+        return Report(contracts, faults, missing)
+    refused = places_refused(contracts, settings) if not faults and not missing else []
+    return Report(contracts, sorted([*faults, *missing, *refused]), [])
 
 
 def check_config(root: Path = ROOT) -> Contracts:
@@ -35,25 +73,31 @@ def check_config(root: Path = ROOT) -> Contracts:
     Raises:
         ConfigurationError: Something is wrong; every fault is listed with its file and line.
     """
-    contracts, faults = read_contracts(root)
-    faults += [fault for path in sorted((root / "schemas" / "codelists").glob("*.csv")) for fault in _list_faults(path)]
-    # What one unreadable file lacks, others would be blamed for.
-    faults += _joint_faults(root, contracts) if not faults else []
-    all_of_them = (*contracts.sources.values(), *contracts.base.values(), *contracts.products.values())
-    for contract in all_of_them:
-        faults += _suite_faults(contracts, contract)
-    faults += _stray_suites(contracts, {contract.tail for contract in all_of_them}) if not faults else []
-    faults += [fault for source in contracts.sources.values() for fault in _reading_faults(contracts, source)]
+    contracts, faults = _checked(root)
     if faults:
-        raise ConfigurationError(sorted(faults))
+        raise ConfigurationError(faults)
     return contracts
 
 
+def _checked(root: Path) -> tuple[Contracts, list[str]]:
+    contracts, faults = read_contracts(root)
+    faults += [fault for path in sorted((root / "schemas" / "codelists").glob("*.csv")) for fault in _list_faults(path)]
+    faults += _joint_faults(root, contracts)
+    for contract in (*contracts.sources.values(), *contracts.base.values(), *contracts.products.values()):
+        faults += _suite_faults(contracts, contract)
+    faults += _other_suites(contracts)
+    faults += [fault for source in contracts.sources.values() for fault in _reading_faults(contracts, source)]
+    return contracts, sorted(set(faults))
+
+
 def _joint_faults(root: Path, contracts: Contracts) -> list[str]:
-    """What shows only when files are held against each other."""
+    """What shows only when files are held against each other; of a file that cannot be read nobody else is blamed."""
     faults = [*cross_faults(contracts), *indicator_faults(contracts)]
     divisions = contracts.codelists.get("division")
-    return faults + (division_faults(root, divisions.titles) if divisions else [])
+    lists = ("division_successor", "division_alias")
+    if divisions is None or any(contracts.is_unread(f"schemas/codelists/{name}.csv") for name in lists):
+        return faults
+    return faults + division_faults(root, divisions.titles)
 
 
 def _list_faults(path: Path) -> Iterator[str]:
@@ -65,6 +109,13 @@ def _list_faults(path: Path) -> Iterator[str]:
         yield f"{where}:1: cannot be read ({type(error).__name__})"
         return
     reader = csv.DictReader(lines)
+    try:
+        yield from _row_faults(where, reader)
+    except csv.Error as error:
+        yield f"{where}:{reader.line_num}: is no CSV ({error})"
+
+
+def _row_faults(where: str, reader: csv.DictReader[str]) -> Iterator[str]:
     missing = [name for name in ("code", "title") if name not in (reader.fieldnames or ())]
     if missing:
         yield f"{where}:1: misses column {', '.join(missing)}"
@@ -80,10 +131,8 @@ def _list_faults(path: Path) -> Iterator[str]:
 
 def _suite_faults(contracts: Contracts, contract: Contract) -> list[str]:
     suite, faults = read_suite(contract.tail, contracts.root)
-    if faults:
-        return faults
     file = suite_path(contract.tail, contracts.root).relative_to(contracts.root).as_posix()
-    return [
+    return faults + [
         f"{at(contracts.root, file, 'expectations', place, 'kwargs')}: expectation {place + 1}: {fault}"
         for place, one in enumerate(suite)
         for fault in _expectation_faults(contracts, contract, one)
@@ -91,31 +140,53 @@ def _suite_faults(contracts: Contracts, contract: Contract) -> list[str]:
 
 
 def _expectation_faults(contracts: Contracts, contract: Contract, one: Expectation) -> Iterator[str]:
-    kwargs, acts = one["kwargs"], one["meta"]["acts"]
+    kwargs, meta = one.get("kwargs"), one.get("meta")
+    acts = meta.get("acts") if isinstance(meta, Mapping) else None
+    if acts and acts != HUB and acts not in contracts.systems and not contracts.is_unread(_system_file(acts)):
+        yield f"meta.acts is {acts!r}; allowed: {', '.join((HUB, *contracts.systems))}"
+    whose = meta.get("whose", []) if isinstance(meta, Mapping) else []
+    if not isinstance(whose, list):
+        yield "meta.whose must be a list of columns"
+    if not isinstance(kwargs, Mapping) or not one.get("type"):
+        return  # which is told already
+    if not isinstance(one["type"], str) or not all(isinstance(name, str) for name in kwargs):
+        yield "type must be a name, kwargs names with values"
+        return
     yield from argument_faults(one["type"], kwargs)
-    named = Counter([kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs])
-    named.update(kwargs.get("column_list", ()))
-    named.update(_columns_in(kwargs.get("condition")))
-    named.update(_columns_in(kwargs.get("only_if")))
-    yield from (f"column {name!r} is not in {file_of(contract)}" for name in named if name not in contract.by_name)
+    yield from _column_faults(contract, kwargs, whose if isinstance(whose, list) else [])
     yield from _base_table_faults(contracts, kwargs)
     other = kwargs.get("code_list")
-    if other is not None and other not in contracts.codelists:
+    unread = contracts.is_unread(f"schemas/codelists/{other}.csv")
+    if other is not None and other not in contracts.codelists and not unread:
         yield f"code list {other!r} is not in schemas/codelists/"
-    if acts != HUB and acts not in contracts.systems:
-        yield f"meta.acts is {acts!r}; allowed: {', '.join((HUB, *contracts.systems))}"
     for name in ("condition", "only_if", "where"):
         if name in kwargs and not _is_sql(kwargs[name]):
             yield f"{name} is no SQL condition"
+
+
+def _system_file(department: Any) -> str:
+    return f"connectors/systems/{department}.yml"
+
+
+def _column_faults(contract: Contract, kwargs: Mapping[str, Any], whose: list[Any]) -> Iterator[str]:
+    """Columns an expectation names that its table has not."""
+    listed = kwargs.get("column_list", ())
+    named = [kwargs[name] for name in ("column", "column_A", "column_B") if name in kwargs]
+    named += listed if isinstance(listed, list) else []
+    named += _columns_in(kwargs.get("condition")) + _columns_in(kwargs.get("only_if")) + whose
+    for name in dict.fromkeys(map(str, named)):
+        if name not in contract.by_name:
+            yield f"column {name!r} is not in {file_of(contract)}"
 
 
 def _base_table_faults(contracts: Contracts, kwargs: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with how an expectation names another table."""
     if "base_table" not in kwargs:
         return
-    other = contracts.base.get(kwargs["base_table"])
+    other = contracts.base.get(str(kwargs["base_table"]))
     if other is None:
-        yield f"base table {kwargs['base_table']!r} is not in schemas/base/"
+        if not contracts.is_unread(f"schemas/base/{kwargs['base_table']}.yml"):
+            yield f"base table {kwargs['base_table']!r} is not in schemas/base/"
         return
     for name in (kwargs.get("other"), *_columns_in(kwargs.get("where"))):
         if name not in other.by_name:
@@ -140,17 +211,25 @@ def _parsed(condition: Any) -> Any:
     return sqlglot.parse_one(str(condition), dialect="duckdb")
 
 
-def _stray_suites(contracts: Contracts, tails: set[str]) -> Iterator[str]:
-    """Suites of which no contract bears the tail."""
-    known = {suite_path(tail, contracts.root) for tail in tails}
+def _other_suites(contracts: Contracts) -> Iterator[str]:
+    """Suites of which no contract bears the tail; of one whose contract cannot be read, its own form."""
+    read = (*contracts.sources.values(), *contracts.base.values(), *contracts.products.values())
+    known = {suite_path(contract.tail, contracts.root) for contract in read}
     for path in sorted((contracts.root / "expectations").rglob("*.yml")):
-        if path not in known:
-            yield f"{path.relative_to(contracts.root).as_posix()}:1: no contract in schemas/ has this path tail"
+        file = path.relative_to(contracts.root / "expectations").as_posix()
+        if path in known:
+            continue
+        if contracts.is_unread(f"schemas/{file}"):
+            yield from read_suite(file.removeprefix("sources/").removesuffix(".yml"), contracts.root)[1]
+        else:
+            yield f"expectations/{file}:1: no contract in schemas/ has this path tail"
 
 
 def _reading_faults(contracts: Contracts, source: SourceContract) -> Iterator[str]:
     """Operations that `conform` does not have."""
     for one in source.columns:
-        if one.operation not in OPERATION_NAMES:
+        allowed = [name for name in OPERATION_NAMES if (name in GEOMETRY_OPERATIONS) == (one.kind == "geometry")]
+        if one.operation not in allowed and one.kind in ARROW_TYPES:
             where = at(contracts.root, file_of(source), *column(one.name, "transformLogic"))
-            yield f"{where}: transformLogic {one.operation!r} is unknown; allowed: {', '.join(OPERATION_NAMES)}"
+            what = f"of a {one.kind} column" if one.operation in OPERATION_NAMES else "is unknown"
+            yield f"{where}: transformLogic {one.operation!r} {what}; allowed: {', '.join(allowed)}"

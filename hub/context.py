@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from hub.contracts import Contracts, load_contracts
-from hub.errors import RetryError
+from hub.divisions import read_history
+from hub.errors import ConfigurationError, RetryError
 from hub.ledger import Ledger, migrate
 from hub.pg import embedded_server
 from hub.settings import Settings, load_settings
@@ -23,7 +24,7 @@ from hub.store import Lake, write_atomically
 if TYPE_CHECKING:
     from hub.engine import Engine
 
-__all__ = ["CHINA", "Hub", "open_hub"]
+__all__ = ["CHINA", "Hub", "open_hub", "own_division_faults"]
 
 CHINA = ZoneInfo("Asia/Shanghai")
 """The one time zone of the departments; days begin and end by it."""
@@ -77,6 +78,22 @@ def _migrate(database: sa.Engine) -> None:
         ) from error
 
 
+def own_division_faults(settings: Settings, contracts: Contracts) -> list[str]:
+    """What is wrong with the hub's own division: it is in no list, or has ended."""
+    code = settings.division.ljust(12, "0")
+    ended = read_history(contracts.root).ended(_as_of(settings))
+    if code in ended:
+        return [f"HUB_DIVISION: {settings.division} ended on {ended[code]}"]
+    known = contracts.codelists.get("division")
+    if known is not None and code not in known.titles:
+        return [f"HUB_DIVISION: {settings.division} is not in schemas/codelists/division.csv"]
+    return []
+
+
+def _as_of(settings: Settings) -> date:
+    return date.fromisoformat(settings.as_of) if settings.as_of else datetime.now(CHINA).date()
+
+
 @contextmanager
 def open_hub(settings: Settings | None = None) -> Iterator[Hub]:
     """Open the hub: read the contracts, reach or start PostgreSQL, bring the ledger up to date.
@@ -87,6 +104,9 @@ def open_hub(settings: Settings | None = None) -> Iterator[Hub]:
     """
     settings = settings or load_settings()
     contracts = load_contracts()
+    faults = own_division_faults(settings, contracts)
+    if faults:
+        raise ConfigurationError(faults)
     with ExitStack() as stack:
         url = settings.database_url or stack.enter_context(embedded_server(settings.data_dir))
         database = sa.create_engine(url, pool_pre_ping=True, pool_size=5)
@@ -98,5 +118,5 @@ def open_hub(settings: Settings | None = None) -> Iterator[Hub]:
             lake=Lake(settings.data_dir),
             ledger=Ledger(database),
             database=database,
-            as_of=date.fromisoformat(settings.as_of) if settings.as_of else datetime.now(CHINA).date(),
+            as_of=_as_of(settings),
         )

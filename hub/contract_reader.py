@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaPr
 from pydantic import ValidationError
 
 from hub.authority import newest_order
+from hub.contract_shapes import MalformedError, require_property_shapes, require_system_shape
 from hub.contract_types import (
     DRIFT_DEFAULTS,
     BaseContract,
@@ -24,7 +26,7 @@ from hub.contract_types import (
     SourceContract,
     System,
 )
-from hub.where import Step, at, error_line, item
+from hub.where import at, error_line
 
 __all__ = ["read_contracts"]
 
@@ -46,7 +48,7 @@ def read_contracts(root: Path) -> tuple[Contracts, list[str]]:
         products={contract.name: contract for contract in products.values()},
         codelists=reader.each("schemas/codelists/*.csv", _codelist),
     )
-    return contracts, reader.faults
+    return replace(contracts, unread=frozenset(reader.unread)), reader.faults
 
 
 def _custom(items: Any) -> dict[str, Any]:
@@ -77,9 +79,12 @@ def _column(prop: SchemaProperty) -> Column:
 
 
 def _common(document: OpenDataContractStandard) -> dict[str, Any]:
-    properties = (document.schema_ or [])[0].properties or []
+    if not document.schema_:
+        raise MalformedError([((), "misses 'schema', the table and its columns")])
+    properties = document.schema_[0].properties or []
     keys = sorted((prop for prop in properties if prop.primaryKey), key=lambda prop: prop.primaryKeyPosition or 99)
     ordered = [*keys, *(prop for prop in properties if not prop.primaryKey)]
+    require_property_shapes(str(document.id), _custom(document.customProperties))
     return {
         "tail": str(document.id),
         "title": str(document.name),
@@ -123,9 +128,16 @@ def _base(document: OpenDataContractStandard) -> BaseContract:
         key_column=key["column"],
         key_prefix=key.get("prefix", ""),
         identify_by=tuple(tuple(group) for group in key.get("identify_by", [[key["column"]]])),
-        authority={column: newest_order(stated) for column, stated in custom["authority"].items()},
+        authority={column: _newest(stated) for column, stated in custom["authority"].items()},
         reference=custom.get("reference"),
     )
+
+
+def _newest(stated: Any) -> tuple[str, ...]:
+    try:
+        return newest_order(stated)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ()  # `authority_faults` says what is wrong with it
 
 
 def _product(document: OpenDataContractStandard) -> ProductContract:
@@ -143,6 +155,7 @@ def _product(document: OpenDataContractStandard) -> ProductContract:
 
 def _system(path: Path) -> System:
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    require_system_shape(raw)
     return System(
         name=raw["system"],
         title=raw["title"],
@@ -153,6 +166,8 @@ def _system(path: Path) -> System:
         connections=raw["connections"],
         quiet_hours=tuple(raw.get("quiet_hours", ())),
         rows_per_second=raw.get("rows_per_second"),
+        deliver=tuple(raw.get("deliver", ())),
+        verify=raw.get("verify", {}),
     )
 
 
@@ -172,8 +187,19 @@ def _codelist(path: Path) -> Codelist:
     return Codelist(path.stem, titles, readings, is_own=sources == {"hub"})
 
 
-_MALFORMED = (AttributeError, KeyError, IndexError, TypeError, ValueError, ValidationError, yaml.YAMLError)
-"""What parsing raises at a file that is not of the agreed form."""
+_MALFORMED = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    MalformedError,
+    OSError,
+    TypeError,
+    ValidationError,
+    ValueError,
+    csv.Error,
+    yaml.YAMLError,
+)
+"""What reading raises at a file that is not of the agreed form, or not to be read."""
 
 
 class _Reader:
@@ -182,6 +208,7 @@ class _Reader:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.faults: list[str] = []
+        self.unread: set[str] = set()
 
     def each(self, pattern: str, parse: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -190,21 +217,22 @@ class _Reader:
                 item = parse(path)
             except _MALFORMED as error:
                 self.faults += _told(self.root, path, error)
+                self.unread.add(path.relative_to(self.root).as_posix())
                 continue
-            self._same_tail(path, item)
-            found[getattr(item, "tail", None) or item.name] = item
+            if self._same_tail(path, item):
+                found[getattr(item, "tail", None) or item.name] = item
         return found
 
-    def _same_tail(self, path: Path, item: Any) -> None:
+    def _same_tail(self, path: Path, item: Any) -> bool:
         tail, file = getattr(item, "tail", None), path.relative_to(self.root).as_posix()
         if tail is None and item.name != path.stem:
             self.faults.append(f"{at(self.root, file, 'system')}: is named {item.name!r}, not as its file")
         elif tail is not None and not path.with_suffix("").as_posix().endswith(f"/{tail}"):
             self.faults.append(f"{at(self.root, file, 'id')}: its id {tail!r} is not its path tail")
-
-
-_HOMES: Mapping[str, tuple[Step, ...]] = {"mode": item("pull"), "column": item("key"), "entity": item("feeds")}
-"""Where a word is missed that belongs into another one."""
+        else:
+            return True
+        self.unread.add(file)  # whoever calls it by its file's name is not to blame
+        return False
 
 
 def _told(root: Path, path: Path, error: Exception) -> list[str]:
@@ -214,10 +242,12 @@ def _told(root: Path, path: Path, error: Exception) -> list[str]:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         ways = [(fault["loc"], fault["msg"]) for fault in found]
         return [f"{at(root, file, *way)}: {'.'.join(map(str, way))}: {text}" for way, text in ways]
+    if isinstance(error, MalformedError):
+        return [f"{at(root, file, *way)}: {text}" for way, text in error.faults]
     if isinstance(error, KeyError):
-        word = str(error.args[0])
-        home = _HOMES.get(word, ("customProperties",) if path.match("schemas/**/*.yml") else ())
-        return [f"{at(root, file, *home)}: misses {error}"]
+        return [f"{file}:1: misses {error}"]
+    if isinstance(error, OSError | UnicodeDecodeError):
+        return [f"{file}:1: cannot be read ({type(error).__name__})"]
     if isinstance(error, yaml.MarkedYAMLError):
         line = error_line(error, path.read_text(encoding="utf-8"))
         return [f"{file}:{line}: {error.problem or type(error).__name__}"]

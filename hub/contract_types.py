@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,8 @@ from hub.errors import ConfigurationError
 
 __all__ = [
     "ARROW_TYPES",
-    "DRIFT_ALLOWED",
     "DRIFT_DEFAULTS",
+    "DRIFT_WORDS",
     "BaseContract",
     "Codelist",
     "Column",
@@ -38,17 +38,11 @@ ARROW_TYPES: Mapping[str, pa.DataType] = {
 }
 """Logical type of a contract -> the Arrow type it has in the hub; geometry is WKB in EPSG:4490, longitude first."""
 
-DRIFT_ALLOWED: Mapping[str, tuple[str, ...]] = {
-    "new": ("evolve", "freeze", "discard_value"),
-    "missing": ("evolve", "freeze", "discard_value"),
-    "renamed": ("evolve", "freeze"),
-    "retyped": ("evolve", "freeze", "discard_row", "discard_value"),
-    "unknown_codes": ("evolve", "freeze", "discard_row", "discard_value"),
-}
-"""What a contract's `drift` may say of each kind of change.
+DRIFT_WORDS = ("evolve", "freeze", "discard_row", "discard_value")
+"""What a contract's `drift` may say of a kind of change.
 
-`evolve` goes on with the agreed columns; `freeze` withholds the delivery; `discard_value` leaves the value out and
-takes the row; `discard_row` sets the row aside. Each of them opens a notice.
+`evolve` goes on with the agreed columns; `freeze` withholds the delivery; `discard_value` leaves the cell out and takes
+the row; `discard_row` sets the row aside. Whatever it says, a change opens a notice; docs/pulling.md has the table.
 """
 
 DRIFT_DEFAULTS: Mapping[str, str] = {
@@ -58,6 +52,7 @@ DRIFT_DEFAULTS: Mapping[str, str] = {
     "retyped": "evolve",
     "unknown_codes": "discard_value",
 }
+"""Kind of change -> what it means where a contract says nothing."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +158,8 @@ class SourceContract(Contract):
     Attributes:
         attach: Identity columns -> constant or column that names another person, beside whom the row's place is
             taken: a newborn lives where the mother does.
-        cycle: How often news is due: a number and `d`, `m` or `y`.
-        drift: Kind of change -> what it means; see `DRIFT_ALLOWED`.
+        cycle: How often news is due: a number and `d`, `w`, `m`, `q` or `y`.
+        drift: Kind of change -> what it means, one of `DRIFT_WORDS`.
         deletions: `{"by": "key_comparison", "max_delete_share": 0.05}`, either left out: how rows that vanish are
             found, and which share of them at once is not believed.
     """
@@ -195,6 +190,12 @@ class SourceContract(Contract):
     def deleted_when(self) -> Mapping[str, str]:
         """Column -> value that marks a row as a deletion."""
         return dict(self.current.get("deleted_when", {}))
+
+    @property
+    def place(self) -> str | None:
+        """The column in which two records of one key, both in force, must not differ without a word."""
+        value = self.current.get("place")
+        return str(value) if value else None
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -271,20 +272,24 @@ class System:
 
     Attributes:
         connections: Name -> `{"kind", "place", "secret"?, "options"?}`.
-        schedule: Cron expression of its pulls.
+        schedule: `{at}`, the hour of its pulls in China's time, or `{cron, reason}`; see `hub.cycles.calendar_of`.
         quiet_hours: Spans `HH:MM-HH:MM` in which nothing is pulled, in China's time.
         rows_per_second: The most that may be asked of it; None: no cap.
+        deliver: Which products go into the system itself: `{"product", "connection", …}` each; see docs/delivering.md.
+        verify: Name -> how one person is verified by a call; see docs/connectors/rest.md.
     """
 
     name: str
     title: str
     english: str
     owner: Mapping[str, str]
-    schedule: str
+    schedule: Mapping[str, str]
     max_connections: int
     connections: Mapping[str, Mapping[str, Any]]
     quiet_hours: tuple[str, ...] = ()
     rows_per_second: int | None = None
+    deliver: tuple[Mapping[str, Any], ...] = ()
+    verify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -294,6 +299,7 @@ class Contracts:
     Attributes:
         root: The folder that holds `schemas/` and `connectors/`.
         digest: SHA-256 over all contract files: another digest, another build.
+        unread: Files that are not of the agreed form; what they say is not among the rest.
     """
 
     root: Path
@@ -303,6 +309,11 @@ class Contracts:
     base: Mapping[str, BaseContract]
     products: Mapping[str, ProductContract]
     codelists: Mapping[str, Codelist]
+    unread: frozenset[str] = frozenset()
+
+    def is_unread(self, file: str) -> bool:
+        """Whether a file below `root` is there and could not be read, so that nothing can be said of its name."""
+        return file in self.unread
 
     def of_system(self, system: str) -> tuple[SourceContract, ...]:
         """The source contracts of one department, sorted by tail.

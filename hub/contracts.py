@@ -49,7 +49,7 @@ def load_contracts(root: Path = ROOT) -> Contracts:
         ConfigurationError: Something is wrong; every fault is listed with its file.
     """
     contracts, faults = read_contracts(root)
-    faults = faults or cross_faults(contracts)
+    faults += cross_faults(contracts)
     if faults:
         raise ConfigurationError(faults)
     return contracts

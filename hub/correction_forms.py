@@ -1,62 +1,52 @@
 """The file a department corrects its rows in and sends back: XLSX, a sheet a dataset, or the same as JSON.
 
 It says of each row where it came (batch and row number), what is wrong with it and what its department wrote; the cells
-of the department are open to be mended in place, all others are locked.
+of the department are open to be mended in place, all others are locked. `hub.correction_reader` reads it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 import orjson
 import pyarrow as pa
 import xlsxwriter
-from python_calamine import CalamineError, CalamineWorkbook
 
-from connectors.cells import cell_text
 from hub.contracts import SourceContract
-from hub.errors import SetAsideError, StopError
+from hub.errors import StopError
 from hub.quarantine import KEY
+from hub.withheld import WithheldDelivery, write_sheet
 
-__all__ = ["FORMATS", "Sent", "read_form", "write_form"]
+__all__ = ["ABOUT", "FORMATS", "HEAD_ROWS", "write_form"]
 
 FORMATS: Final = (".json", ".xlsx")
 
-_ABOUT: Final = ("批次", "行号", "问题代码", "问题说明", "问题字段", "依据", "处理方", "处理结果")
+ABOUT: Final = ("批次", "行号", "问题代码", "问题说明", "问题字段", "依据", "处理方", "处理结果")
 """Locked columns of a sheet, before the department's own; the first two name the row."""
 
 _SEVERITIES: Final[Mapping[str, str]] = {"critical": "暂存，未入库", "warning": "提示，已入库", "info": "提示，已入库"}
 _HOW: Final = "请在白色单元格内直接改正后交回；灰色列、行的顺序和表头请勿改动。无需改正的行可以保留。"
-_HEAD_ROWS: Final = 3
+HEAD_ROWS: Final = 3
 _EXCEL_ROWS: Final = 1_048_576
 
 
-@dataclass(frozen=True)
-class Sent:
-    """Rows of one dataset as they were sent back, chunk by chunk.
-
-    Attributes:
-        columns: The department's names of the columns that came.
-        rows: Batch, row number, and the cells of `columns`.
-    """
-
-    columns: tuple[str, ...]
-    rows: Iterator[tuple[str, int, list[str | None]]]
-
-
 def write_form(
-    path: Path, system: str, parts: Iterator[tuple[SourceContract, Iterator[pa.RecordBatch]]], titles: Mapping[str, str]
+    path: Path,
+    system: str,
+    parts: Iterator[tuple[SourceContract, Iterator[pa.RecordBatch]]],
+    titles: Mapping[str, str],
+    withheld: Sequence[WithheldDelivery] = (),
 ) -> int:
-    """Write the rows that wait for a department; return how many.
+    """Write the rows that wait for a department, and what it must deliver anew; return how many of both.
 
     Args:
         path: Ends in one of `FORMATS`.
         system: The department's short name.
         parts: For each dataset with such rows, batches of them as `Quarantine.rows` gives them.
         titles: Short name of a department -> its title, for who must act.
+        withheld: Its deliveries that were set aside whole.
 
     Raises:
         StopError: A dataset has more rows than a worksheet holds.
@@ -66,7 +56,9 @@ def write_form(
             form.begin(contract)
             for batch in batches:
                 form.add(batch)
-        return form.rows
+        if withheld:
+            form.withhold(withheld)
+        return form.rows + len(withheld)
 
 
 class _Form:
@@ -127,16 +119,19 @@ class _Workbook(_Form):
         self.sheet.protect("", {"autofilter": True, "sort": True, "format_columns": True, "format_rows": True})
         self.line = 0
 
+    def withhold(self, deliveries: Sequence[WithheldDelivery]) -> None:
+        self.sheet = write_sheet(self.book, deliveries)
+
     def _write_head(self, columns: Sequence[str]) -> None:
         titles = self.column_titles()
-        self.sheet.set_column(0, len(_ABOUT) - 1, 16, self.locked)
-        self.sheet.set_column(len(_ABOUT), len(_ABOUT) + len(columns) - 1, 18)
-        self.sheet.freeze_panes(_HEAD_ROWS, 2)
+        self.sheet.set_column(0, len(ABOUT) - 1, 16, self.locked)
+        self.sheet.set_column(len(ABOUT), len(ABOUT) + len(columns) - 1, 18)
+        self.sheet.freeze_panes(HEAD_ROWS, 2)
         self.sheet.write_string(0, 0, f"{self.contract.title} · {_HOW}", self.caption)
-        for number, names in enumerate(([*_ABOUT, *(titles[name] for name in columns)], [*_ABOUT, *columns]), 1):
+        for number, names in enumerate(([*ABOUT, *(titles[name] for name in columns)], [*ABOUT, *columns]), 1):
             for position, name in enumerate(names):
                 self.sheet.write_string(number, position, name, self.head)
-        self.line = _HEAD_ROWS
+        self.line = HEAD_ROWS
 
     def add(self, batch: pa.RecordBatch) -> None:
         columns = self.columns(batch)
@@ -146,7 +141,7 @@ class _Workbook(_Form):
             raise StopError(
                 f"hub issues --export, {self.contract.tail}",
                 "more rows than a worksheet holds",
-                f"{_EXCEL_ROWS - _HEAD_ROWS} rows",
+                f"{_EXCEL_ROWS - HEAD_ROWS} rows",
                 "export as .json instead",
             )
         for row in zip(*(batch[name].to_pylist() for name in (*KEY, "_reasons", *columns)), strict=True):
@@ -169,7 +164,7 @@ class _Workbook(_Form):
         )
         for position, words in enumerate(told, 2):
             self.sheet.write_string(self.line, position, "\n".join(dict.fromkeys(words)), self.wrapped)
-        for position, (name, cell) in enumerate(zip(columns, cells, strict=True), len(_ABOUT)):
+        for position, (name, cell) in enumerate(zip(columns, cells, strict=True), len(ABOUT)):
             format = self.wrong if name in faulty else self.open
             if cell:
                 self.sheet.write_string(self.line, position, cell, format)
@@ -186,13 +181,15 @@ class _Json(_Form):
         self.file = path.open("wb")
         self.file.write(b'{"system": ' + orjson.dumps(system) + b', "datasets": [')
         self.datasets, self.rows_here = 0, 0
+        self.withheld: list[dict[str, str]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.file.write(b"\n]}" if self.datasets else b"")
-        self.file.write(b"]}\n")
+        withheld = b', "withheld": ' + orjson.dumps(self.withheld) if self.withheld else b""
+        self.file.write(b"]" + withheld + b"}\n")
         self.file.close()
 
     def begin(self, contract: SourceContract) -> None:
@@ -201,6 +198,9 @@ class _Json(_Form):
         told = {"dataset": contract.tail, "title": contract.title}
         self.file.write(b"\n" + orjson.dumps(told)[:-1] + b', "rows": [')
         self.datasets, self.rows_here = self.datasets + 1, 0
+
+    def withhold(self, deliveries: Sequence[WithheldDelivery]) -> None:
+        self.withheld = [{"dataset": one.contract.tail, **one.cells} for one in deliveries]
 
     def add(self, batch: pa.RecordBatch) -> None:
         columns, titles = self.columns(batch), self.column_titles()
@@ -216,81 +216,3 @@ class _Json(_Form):
             self.file.write((b",\n" if self.rows_here else b"\n") + orjson.dumps(line))
             self.rows_here += 1
         self.rows += batch.num_rows
-
-
-def read_form(path: Path) -> Iterator[Sent]:
-    """Read a form that came back, a part for each sheet or dataset.
-
-    Raises:
-        SetAsideError: `unreadable`: no such file, or not a form of the hub's.
-    """
-    if path.suffix not in FORMATS:
-        raise StopError(
-            "hub issues --import", path.suffix or "no suffix", ", ".join(FORMATS), "send the form back as it is"
-        )
-    try:
-        yield from _read_workbook(path) if path.suffix == ".xlsx" else _read_json(path)
-    except (OSError, CalamineError, orjson.JSONDecodeError) as error:
-        raise _no_form(path, f"it cannot be read ({type(error).__name__})") from None
-
-
-def _no_form(path: Path, came: str) -> SetAsideError:
-    return SetAsideError(
-        f"corrections, {path.name}",
-        came,
-        "a form written by hub issues --export, its cells mended and nothing else changed",
-        "export the form anew, copy the mended cells into it and send that",
-        reason="unreadable",
-    )
-
-
-def _read_workbook(path: Path) -> Iterator[Sent]:
-    book = CalamineWorkbook.from_path(str(path))
-    for name in book.sheet_names:
-        rows = iter(book.get_sheet_by_name(name).iter_rows())
-        head = [[cell_text(cell) or "" for cell in next(rows, [])] for _ in range(_HEAD_ROWS)]
-        if not head[1]:
-            continue  # a sheet without a table: nothing had to be mended
-        names = head[-1]
-        while names and not names[-1]:
-            names.pop()
-        if tuple(names[: len(_ABOUT)]) != _ABOUT:
-            raise _no_form(path, f"sheet {name!r} does not have the columns {', '.join(_ABOUT)} in row {_HEAD_ROWS}")
-        yield Sent(tuple(names[len(_ABOUT) :]), _workbook_rows(path, name, rows, len(names)))
-
-
-def _workbook_rows(
-    path: Path, sheet: str, rows: Iterator[list[Any]], width: int
-) -> Iterator[tuple[str, int, list[str | None]]]:
-    for number, cells in enumerate(rows, _HEAD_ROWS + 1):
-        texts = [cell_text(cell) for cell in cells[:width]]
-        texts += [None] * (width - len(texts))
-        if not any(texts):
-            continue
-        batch, row = texts[0], texts[1] or ""
-        if not batch or not row.isdecimal():
-            raise _no_form(path, f"sheet {sheet!r}, row {number}: batch and row number are missing")
-        yield batch, int(row), texts[len(_ABOUT) :]
-
-
-def _read_json(path: Path) -> Iterator[Sent]:
-    document = orjson.loads(path.read_bytes())
-    datasets = document.get("datasets") if isinstance(document, dict) else None
-    if not isinstance(datasets, list):
-        raise _no_form(path, "it has no list `datasets`")
-    for dataset in datasets:
-        rows = dataset.get("rows") if isinstance(dataset, dict) else None
-        if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
-            raise _no_form(path, "a dataset does not list rows of `batch`, `row` and `values`")
-        # A cell that is left out keeps its value; an empty one is emptied.
-        for columns in dict.fromkeys(tuple(row["values"]) for row in rows):
-            alike = [row for row in rows if tuple(row["values"]) == columns]
-            yield Sent(columns, ((row["batch"], row["row"], list(row["values"].values())) for row in alike))
-
-
-def _is_row(row: Any) -> bool:
-    if not isinstance(row, dict) or not isinstance(row.get("values"), dict):
-        return False
-    cells = row["values"].values()
-    whole = isinstance(row.get("batch"), str) and isinstance(row.get("row"), int)
-    return whole and all(cell is None or isinstance(cell, str) for cell in cells)

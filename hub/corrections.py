@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hub.asking import lock_of
 from hub.context import Hub
 from hub.contracts import SourceContract
-from hub.correction_forms import Sent, read_form
+from hub.correction_reader import Sent, no_form, read_form
 from hub.engine import Engine
 from hub.errors import ScopeError, SetAsideError
 from hub.landing import write_manifest
@@ -30,7 +32,7 @@ from hub.store import replacing
 __all__ = ["Replayed", "import_corrections"]
 
 _CHUNK = 10_000
-_SENT = "_sent_"
+_SENT, _LEFT_OUT = "_sent_", "_left_out_"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def import_corrections(hub: Hub, path: Path, actor: str, system: str | None = No
     """Replay the rows of a form that came back; doing it twice does nothing more.
 
     A row that is well now is closed as `corrected` by its batch and used from the next build on; one that fails again
-    stays open. Nothing but the rows of the form is read.
+    stays open. Nothing but the rows of the form is read, and the whole form is read before anything of it is replayed.
 
     Args:
         hub: The opened hub.
@@ -72,23 +74,45 @@ def import_corrections(hub: Hub, path: Path, actor: str, system: str | None = No
         system: The department that sends it; rows of another one are refused.
 
     Raises:
-        SetAsideError: `unreadable`, `schema_drift`: it is no such form; nothing of that dataset was replayed.
-        ScopeError: It has rows of another department.
-        RetryError: The department is being pulled.
+        SetAsideError: `unreadable`, `schema_drift`: it is no such form; nothing was replayed.
+        ScopeError: It has rows of another department; nothing was replayed.
+        RetryError: The department is being pulled; nothing was replayed.
     """
-    done = []
-    for sent in read_form(path):
-        first = next(sent.rows, None)
-        if first is None:
-            continue
-        contract = _contract_of(hub, first[0], system, path)
-        whole = Sent(sent.columns, chain([first], sent.rows))
-        with hub.ledger.locked(f"pull {contract.department}"):
-            _finish_interrupted(hub, contract.tail)
-            replayed = _replay(hub, contract, whole, actor, path)
-        hub.ledger.audit("corrections_imported", actor, asdict(replayed))
-        done.append(replayed)
-    return done
+    with tempfile.TemporaryDirectory(prefix="hub-corrections-") as scratch, ExitStack() as held:
+        parts = list(_received(hub, path, system, Path(scratch)))
+        for name in sorted({part.contract.department for part in parts}):
+            held.enter_context(hub.ledger.locked(lock_of(hub.contracts.systems[name])))
+        done = []
+        for part in parts:
+            _finish_interrupted(hub, part.contract.tail)
+            done.append(_replay(hub, part, actor))
+            hub.ledger.audit("corrections_imported", actor, asdict(done[-1]))
+        return done
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows of one dataset as they were sent back, laid down in a file."""
+
+    contract: SourceContract
+    columns: tuple[str, ...]
+    file: Path
+    rows: int
+
+
+def _received(hub: Hub, path: Path, system: str | None, scratch: Path) -> Iterator[_Part]:
+    """Lay down what a form has, a file for each dataset, held against the department and its columns."""
+    for number, sent in enumerate(read_form(path)):
+        file, tails = scratch / f"{number}.parquet", set[str]()
+        rows = _write(sent, file, tails)
+        contracts = [_contract_of(hub, tail, system, path) for tail in sorted(tails)]
+        if len(contracts) > 1:
+            raise no_form(path, "rows of several datasets in one place")
+        for contract in contracts:
+            with hub.engine() as engine:
+                _require_known(contract, sent.columns, Quarantine(hub, engine, contract).columns, path)
+                _require_once(engine, engine.read(file), rows, path)
+            yield _Part(contract, sent.columns, file, rows)
 
 
 def _finish_interrupted(hub: Hub, tail: str) -> None:
@@ -98,17 +122,10 @@ def _finish_interrupted(hub: Hub, tail: str) -> None:
             check(hub, conform(hub, batch) if batch.state == "landed" else batch)
 
 
-def _contract_of(hub: Hub, batch: str, system: str | None, path: Path) -> SourceContract:
-    tail = batch.rpartition(".")[0].replace(".", "/", 1)
+def _contract_of(hub: Hub, tail: str, system: str | None, path: Path) -> SourceContract:
     contract = hub.contracts.sources.get(tail)
     if contract is None:
-        raise SetAsideError(
-            f"corrections, {path.name}",
-            "a row's batch is none of this hub's",
-            "batches as hub issues --export wrote them",
-            "export the form anew and copy the mended cells into it",
-            reason="unreadable",
-        )
+        raise no_form(path, "a row's batch is none of this hub's")
     if system is not None and contract.department != system:
         raise ScopeError(
             f"corrections, {path.name}",
@@ -119,15 +136,11 @@ def _contract_of(hub: Hub, batch: str, system: str | None, path: Path) -> Source
     return contract
 
 
-def _replay(hub: Hub, contract: SourceContract, sent: Sent, actor: str, path: Path) -> Replayed:
-    with tempfile.TemporaryDirectory(prefix="hub-corrections-") as scratch, hub.engine() as engine:
-        file = Path(scratch) / "sent.parquet"
-        rows = _write(sent, file)
+def _replay(hub: Hub, part: _Part, actor: str) -> Replayed:
+    contract, rows = part.contract, part.rows
+    with hub.engine() as engine:
         waiting = Quarantine(hub, engine, contract)
-        _require_known(contract, sent.columns, waiting.columns, path)
-        table = engine.read(file)
-        _require_once(engine, table, rows, path)
-        mended = _mended(hub, engine, waiting, table, sent.columns)
+        mended = _mended(hub, engine, waiting, engine.read(part.file), part.columns)
         if mended is None:
             return Replayed(contract.tail, None, sent=rows, not_waiting=rows, unchanged=0, sent_before=0)
         told, changed, fresh = (_count(engine, one) for one in mended)
@@ -147,15 +160,19 @@ def _replay(hub: Hub, contract: SourceContract, sent: Sent, actor: str, path: Pa
     )
 
 
-def _write(sent: Sent, file: Path) -> int:
-    """Write what came as Parquet, chunk by chunk; return the rows."""
-    names = [*KEY, *(f"{_SENT}{name}" for name in sent.columns)]
-    schema = pa.schema([(KEY[0], pa.string()), (KEY[1], pa.int64()), *((name, pa.string()) for name in names[2:])])
+def _write(sent: Sent, file: Path, tails: set[str]) -> int:
+    """Write what came as Parquet, chunk by chunk; return the rows, and name the datasets they say they are of."""
+    texts = [(f"{_SENT}{name}", pa.string()) for name in sent.columns]
+    left_out = [(f"{_LEFT_OUT}{name}", pa.bool_()) for name in sent.columns]
+    schema = pa.schema([(KEY[0], pa.string()), (KEY[1], pa.int64()), *texts, *left_out])
     count = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for rows in _chunks(sent.rows):
-            columns = [[row[0] for row in rows], [row[1] for row in rows]]
-            columns += [[row[2][place] or None for row in rows] for place in range(len(sent.columns))]
+            tails |= {batch.rpartition(".")[0].replace(".", "/", 1) for batch in {row[0] for row in rows}}
+            cells = [[row[2][place] for row in rows] for place in range(len(sent.columns))]
+            columns: list[list[Any]] = [[row[0] for row in rows], [row[1] for row in rows]]
+            columns += [[None if cell is ... else cell or None for cell in column] for column in cells]
+            columns += [[cell is ... for cell in column] for column in cells]
             arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             count += len(rows)
@@ -202,7 +219,10 @@ def _mended(
         return None
     both = shown.inner_join(sent, list(KEY))
     names = [name for name in shown.columns if name not in (*KEY, "_reasons")]
-    values = {name: both[f"{_SENT}{name}"] if name in columns else both[name] for name in names}
+    values = {
+        name: both[f"{_LEFT_OUT}{name}"].ifelse(both[name], both[f"{_SENT}{name}"]) if name in columns else both[name]
+        for name in names
+    }
     differs = [values[name].fill_null("") != both[name].fill_null("") for name in columns if name in values]
     words = [both[KEY[0]], both[KEY[1]].cast("string")]
     words += [values[name].fill_null("") for name in waiting.columns if name in values]
@@ -248,6 +268,7 @@ def _land(hub: Hub, engine: Engine, contract: SourceContract, rows: ibis.Table, 
                     "rows": count,
                     "content_sha256": content,
                     "pulled_at": batch.pulled_at.isoformat(),
+                    "as_of": hub.as_of.isoformat(),
                     "parts": ["part-00000.parquet"],
                     "corrects": corrected,
                     "replaces": REPLACES,

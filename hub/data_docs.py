@@ -21,13 +21,19 @@ from hub.ledger import now
 from hub.store import write_atomically
 from hub.suites import HUB
 
-__all__ = ["KEEP_RUNS", "build_docs", "docs_folder"]
+__all__ = ["KEEP_RUNS", "build_docs", "docs_folder", "page_links"]
 
-KEEP_RUNS = 20
-"""How many runs the site shows: the index reads every verdict it lists, some ten milliseconds each."""
+KEEP_RUNS = 60
+"""How many runs the site shows, a good week: the index reads every verdict it lists, some ten milliseconds each."""
 
 _FIRST_RUN = 500
 """A hub that has long run without the site begins with so many of its newest verdicts."""
+
+_PATIENCE = 120.0
+"""Seconds to wait for another process that adds its own pages: departments are pulled side by side."""
+
+_LATE_NS = 60 * 1_000_000_000
+"""A verdict may be written before, and be seen after, one that is newer: so far back they are looked for by name."""
 
 _SEVERITIES = {"critical": "严重", "warning": "提示", "info": "参考"}
 
@@ -57,33 +63,60 @@ def build_docs(hub: Hub, keep: int = KEEP_RUNS) -> int:
     Only new pages are made; those of runs beyond the last `keep` are removed.
 
     Raises:
-        RetryError: Another process is building the site.
+        RetryError: Another process is building the site and does not come to an end.
         StopError: The library could not write a page.
     """
-    with hub.ledger.locked("data docs"):
-        fresh = sorted(_fresh(hub), key=lambda one: (one.written_ns, one.tail))[-_FIRST_RUN:]
+    with hub.ledger.locked("data docs", _PATIENCE):
+        state: dict[str, Any] = json.loads(_state(hub).read_bytes()) if _state(hub).is_file() else {"written_ns": 0}
+        lately = state.get("lately", {})
+        found = _verdicts(hub, state["written_ns"] - _LATE_NS)
+        fresh = sorted((one for one in found if lately.get(one.name) != one.written_ns), key=_by_age)
         if not fresh:
             return 0
-        site = _Site(hub, keep)
-        site.add(fresh, now())
+        site, newest = _Site(hub, keep), max(state["written_ns"], fresh[-1].written_ns)
+        site.add(fresh[-_FIRST_RUN:], now())
         (docs_folder(hub) / "static").mkdir(exist_ok=True)
         shutil.copy(Path(__file__).with_name("gx_pages") / "docs.css", docs_folder(hub) / "static" / "docs.css")
-        state = {"written_ns": max(one.written_ns for one in fresh)}
-        write_atomically(_state(hub), json.dumps(state).encode())
-    return len(fresh)
+        lately |= {one.name: one.written_ns for one in fresh}
+        lately = {name: written for name, written in lately.items() if written > newest - _LATE_NS}
+        write_atomically(_state(hub), json.dumps({"written_ns": newest, "lately": lately}).encode())
+    return len(fresh[-_FIRST_RUN:])
+
+
+def page_links(hub: Hub, part: str, since: datetime) -> dict[str, str]:
+    """The addresses, at the portal, of the newest pages of verdicts written since a moment.
+
+    Args:
+        hub: The opened hub.
+        part: First part of the tails: a department's short name, `base` or `products`.
+        since: Verdicts from then on.
+
+    Returns:
+        Name of the batch, or of the table and its version -> address.
+    """
+    links = {}
+    for verdict in sorted(_verdicts(hub, int(since.timestamp() * 1e9)), key=_by_age):
+        pages = sorted((docs_folder(hub) / "validations" / verdict.tail).glob(f"*/*/{verdict.name}.html"))
+        if verdict.tail.startswith(f"{part}/") and pages:
+            page = pages[-1].relative_to(docs_folder(hub)).as_posix()
+            links[verdict.name] = f"{hub.settings.public_url.rstrip('/')}/quality/docs/{page}"
+    return links
 
 
 def _state(hub: Hub) -> Path:
     return docs_folder(hub) / "built.json"
 
 
-def _fresh(hub: Hub) -> Iterator[_Verdict]:
-    """Verdicts written since the site was built."""
-    since = json.loads(_state(hub).read_bytes())["written_ns"] if _state(hub).is_file() else 0
+def _by_age(verdict: _Verdict) -> tuple[int, str]:
+    return verdict.written_ns, verdict.tail
+
+
+def _verdicts(hub: Hub, since_ns: int) -> Iterator[_Verdict]:
+    """Verdicts in the lake written after a moment."""
     for pattern in ("3-checked/*/*/*/verdict.json", "5-base/*.verdict.json", "7-products/*.verdict.json"):
         for path in hub.lake.root.glob(pattern):
             written = path.stat().st_mtime_ns
-            content = json.loads(path.read_bytes()) if written > since else {}
+            content = json.loads(path.read_bytes()) if written > since_ns else {}
             # Verdicts of hubs before this site did not say what each rule was asked.
             if content and all("kwargs" in finding for finding in content["expectations"]):
                 yield _Verdict(content["tail"], _name(content), written, content)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.base import Connector, Offer, Request, Withheld
+from hub.asking import Awake
 from hub.context import CHINA, Hub
 from hub.contracts import SourceContract
 from hub.errors import SetAsideError
@@ -26,12 +27,13 @@ from hub.ledger import Batch
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["DELETED", "Comparison", "brake", "brake_snapshot", "compare_keys"]
+__all__ = ["DELETED", "KEPT", "Comparison", "brake", "brake_snapshot", "compare_keys", "open_duckdb", "raw_keys"]
 
 DELETED = "_deleted"
 """Column of a tombstone batch's accepted rows: true, and nothing else but the key is known."""
 
-_KEPT = ("landed", "conformed", "checked", "held")
+KEPT = ("landed", "conformed", "checked", "held")
+"""States of a batch whose rows the hub has."""
 _DEFAULT_SHARE = 0.3
 _FEWEST = 20
 """Fewer rows than this may vanish at once from the smallest list."""
@@ -66,12 +68,12 @@ def brake_snapshot(hub: Hub, contract: SourceContract, fresh: Path) -> None:
         SetAsideError: `deletions_braked`.
     """
     earlier = [batch for batch in hub.ledger.batches(contract.tail) if batch.mode == "snapshot" and batch.landed]
-    earlier = [batch for batch in earlier if batch.state in _KEPT]
-    keys = _raw_keys(contract)
+    earlier = [batch for batch in earlier if batch.state in KEPT]
+    keys = raw_keys(contract)
     if not earlier or not _all_have(keys, fresh, hub.lake.raw(contract.tail, earlier[-1].id)):
         return
     before = f"{hub.lake.raw(contract.tail, earlier[-1].id)}/part-*.parquet"
-    with _duckdb(hub) as duck:
+    with open_duckdb(hub) as duck:
         listed = ", ".join(f'CAST("{key}" AS VARCHAR)' for key in keys)
         same = f"SELECT DISTINCT {listed} FROM read_parquet(?, union_by_name = true)"  # noqa: S608  names of the contract
         known = _count(duck, f"SELECT count(*) FROM ({same})", [before])  # noqa: S608
@@ -89,7 +91,8 @@ def _all_have(keys: list[str], *folders: Path) -> bool:
     )
 
 
-def _duckdb(hub: Hub) -> duckdb.DuckDBPyConnection:
+def open_duckdb(hub: Hub) -> duckdb.DuckDBPyConnection:
+    """Open a database in memory, within the memory and threads of the settings."""
     import duckdb  # most pulls compare nothing
 
     memory = f"{hub.settings.memory_limit_mb}MB"
@@ -100,7 +103,8 @@ def _count(duck: duckdb.DuckDBPyConnection, query: str, values: list[Any]) -> in
     return int(duck.execute(query, values).fetchall()[0][0])
 
 
-def _raw_keys(contract: SourceContract) -> list[str]:
+def raw_keys(contract: SourceContract) -> list[str]:
+    """Return the department's names of the key's columns."""
     return list(dict.fromkeys(contract.by_name[key].physical_name for key in contract.keys))
 
 
@@ -117,20 +121,24 @@ class Comparison:
     late: int
 
 
-def compare_keys(hub: Hub, contract: SourceContract, connector: Connector, *, accept: bool) -> Comparison:
+def compare_keys(
+    hub: Hub, contract: SourceContract, connector: Connector, request: Request, *, awake: Awake, accept: bool
+) -> Comparison:
     """Compare the keys of a dataset that comes in increments; those that are gone become a batch of tombstones.
 
     Args:
         hub: The opened hub.
         contract: The dataset.
         connector: The way into its system.
+        request: As its rows were asked for.
+        awake: Called before each question to the system.
         accept: Bury them however many they are.
 
     Raises:
-        SetAsideError: `deletions_braked`, unless `accept`.
+        SetAsideError: `deletions_braked`, unless `accept`; a column of the key is missing.
         RetryError, StopError: As the connector does.
     """
-    kept = [batch for batch in hub.ledger.batches(contract.tail) if batch.landed and batch.state in _KEPT]
+    kept = [batch for batch in hub.ledger.batches(contract.tail) if batch.landed and batch.state in KEPT]
     if not kept:
         return Comparison(None, 0)
     scratch = hub.lake.raw(contract.tail, ".keys")
@@ -138,8 +146,8 @@ def compare_keys(hub: Hub, contract: SourceContract, connector: Connector, *, ac
     scratch.mkdir(parents=True)
     try:
         present = scratch / "present.parquet"
-        _write_keys(contract, connector, present)
-        with _duckdb(hub) as duck:
+        _write_keys(connector, _request_of_keys(contract, request), awake, present)
+        with open_duckdb(hub) as duck:
             late = _lay_out(hub, contract, kept, present, duck)
             gone, known = _gone(hub, contract, kept, duck)
         if not accept:
@@ -149,12 +157,17 @@ def compare_keys(hub: Hub, contract: SourceContract, connector: Connector, *, ac
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write_keys(contract: SourceContract, connector: Connector, path: Path) -> None:
+def _request_of_keys(contract: SourceContract, request: Request) -> Request:
+    """All there is, at the same pace and under the same names; a key that is missing is never lent as null."""
+    fields = tuple(raw_keys(contract))
+    return replace(request, fields=fields, mode="snapshot", since=None, drift={})
+
+
+def _write_keys(connector: Connector, request: Request, awake: Awake, path: Path) -> None:
     """Read the keys of all rows the department has."""
-    request = Request(tail=contract.tail, fields=tuple(_raw_keys(contract)), options=contract.pull, mode="snapshot")
     writer: pq.ParquetWriter | None = None
     try:
-        for batch in _key_batches(connector.offers(request, None)):
+        for batch in _key_batches(connector.offers(request, None), awake):
             if writer is None:
                 writer = pq.ParquetWriter(path, batch.schema)
             writer.write_batch(batch)
@@ -163,12 +176,13 @@ def _write_keys(contract: SourceContract, connector: Connector, path: Path) -> N
             writer.close()
 
 
-def _key_batches(offers: Iterable[Offer | Withheld]) -> Iterator[pa.RecordBatch]:
+def _key_batches(offers: Iterable[Offer | Withheld], awake: Awake) -> Iterator[pa.RecordBatch]:
     for offer in offers:
         if isinstance(offer, Withheld):
             raise SetAsideError(offer.name, offer.message, "all keys", "send it again", reason=offer.reason)
         chunks = list(offer.plan())
         while chunks:
+            awake()
             chunk = chunks.pop(0)
             yield from offer.read(chunk)
             follows = offer.after(chunk, offer.note(chunk))
@@ -179,14 +193,14 @@ def _lay_out(
     hub: Hub, contract: SourceContract, kept: list[Batch], present: Path, duck: duckdb.DuckDBPyConnection
 ) -> int:
     """Make the tables `present` (the department's keys) and `raw` (rows of the hub that have one); count late keys."""
-    keys = _raw_keys(contract)
+    keys = raw_keys(contract)
     texts = ", ".join(f'CAST("{key}" AS VARCHAR) AS "{key}"' for key in keys)
     using = ", ".join(f'"{key}"' for key in keys)
     parts = [f"{hub.lake.raw(batch.tail, batch.id)}/part-*.parquet" for batch in kept if batch.mode != "tombstones"]
     duck.execute(f"CREATE TABLE present AS SELECT DISTINCT {texts} FROM read_parquet(?)", [str(present)])  # noqa: S608
     duck.execute(
-        f"""CREATE TABLE raw AS SELECT {texts}, _row, string_split(filename, '/')[-2] AS _batch
-            FROM read_parquet(?, union_by_name = true, filename = true)""",  # noqa: S608  names of the contract
+        f"""CREATE TABLE raw AS SELECT {texts}, _row, string_split(filename, '/')[-2] AS _batch,
+            {_number(contract)} AS _number FROM read_parquet(?, union_by_name = true, filename = true)""",  # noqa: S608  names of the contract
         [parts],
     )
     late = _count(duck, f"SELECT count(*) FROM present ANTI JOIN raw USING ({using})", [])  # noqa: S608
@@ -194,12 +208,19 @@ def _lay_out(
     return late
 
 
+def _number(contract: SourceContract) -> str:
+    """The department's own number of a record, by which it is known even where its key was written anew."""
+    named = contract.pull.get("split_by")
+    return f'CAST("{named}" AS VARCHAR)' if named in contract.physical_names else "NULL::VARCHAR"
+
+
 def _gone(
     hub: Hub, contract: SourceContract, kept: list[Batch], duck: duckdb.DuckDBPyConnection
 ) -> tuple[pa.Table, int]:
     """Return the hub's keys none of whose rows are left in the source, with their newest moment, and how many it has.
 
-    A key of the hub may stand for several of the department's: a number of 15 digits and the same one of 18.
+    A key of the hub may stand for several of the department's: a number of 15 digits and the same one of 18. A record
+    that has just come anew is left out until it is checked: only then it shows whether its key is another.
     """
     mine = ", ".join(f'"{name}"' for name in contract.keys)
     checked = [batch for batch in kept if batch.state == "checked" and batch.accepted]
@@ -207,6 +228,7 @@ def _gone(
         return pa.table({}), 0
     moment = f'CAST("{contract.order_by}" AS TIMESTAMP)' if contract.order_by else "NULL::TIMESTAMP"
     buried = f"coalesce({DELETED}, false)" if any(batch.mode == "tombstones" for batch in checked) else "false"
+    unchecked = [batch.id for batch in kept if batch.state != "checked"]
     flagged = [f"coalesce(\"{name}\" = '{value}', false)" for name, value in contract.deleted_when.items()]
     duck.execute(
         f"""CREATE TABLE accepted AS SELECT {mine}, _row, string_split(filename, '/')[-2] AS _batch,
@@ -215,13 +237,17 @@ def _gone(
         [[str(hub.lake.checked(contract.tail, batch.id) / "accepted.parquet") for batch in checked]],
     )
     duck.execute(
-        f"""CREATE TABLE living AS SELECT {mine}, _moment FROM accepted
+        f"""CREATE TABLE living AS SELECT {mine}, _moment, _batch, _row FROM accepted
             QUALIFY row_number() OVER (PARTITION BY {mine} ORDER BY _moment DESC NULLS LAST, _batch DESC, _row DESC) = 1
             AND NOT _dead"""  # noqa: S608
     )
     duck.execute(f"CREATE TABLE seen AS SELECT DISTINCT {mine} FROM accepted SEMI JOIN found USING (_batch, _row)")  # noqa: S608
     known = _count(duck, "SELECT count(*) FROM living", [])
-    gone = duck.sql(f"SELECT * FROM living ANTI JOIN seen USING ({mine}) ORDER BY {mine}")  # noqa: S608
+    duck.execute("CREATE TABLE anew AS SELECT DISTINCT _number FROM raw WHERE list_contains(?, _batch)", [unchecked])
+    gone = duck.sql(
+        f"""SELECT {mine}, _moment FROM (SELECT living.*, _number FROM living LEFT JOIN raw USING (_batch, _row))
+            ANTI JOIN seen USING ({mine}) ANTI JOIN anew USING (_number) ORDER BY {mine}"""  # noqa: S608
+    )
     return gone.to_arrow_table(), known
 
 

@@ -24,6 +24,8 @@ _MADE = "由 `hub dictionary` "
 _INDEX, _PICTURE, _CODES, _VIEWS = "README.md", "tables.svg", "codes.md", "views.md"
 _OUTSIDE = "division"
 """The code list that is a table of its own, too long for a page."""
+_TOO_MANY = 500
+"""A list of so many codes is only counted on the page."""
 _SHARING = {"unconditional": "无条件共享", "conditional": "有条件共享", "refused": "不予共享"}
 _MODES = {"snapshot": "全量", "increment": "增量"}
 _SPANS = {"d": "天", "m": "个月", "y": "年"}
@@ -138,7 +140,10 @@ def _codes(contracts: Contracts) -> str:
             if name != _OUTSIDE:
                 yield f"## {name}"
                 yield "依据：" + "、".join(standards(contracts.root, name)) + "。"
-                yield _table(["代码", "名称"], codelist.titles.items())
+                if len(codelist.titles) > _TOO_MANY:
+                    yield f"共 {len(codelist.titles)} 项，见 `schemas/codelists/{name}.csv`。"
+                else:
+                    yield _table(["代码", "名称"], codelist.titles.items())
 
     made = f"{_MADE}据 `schemas/codelists` 生成。区划代码自成[一表](base/division.md)，此处不列。"
     return _text(["# 代码表", made, *listed()])

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlalchemy import Engine
 
 from hub.contracts import SourceContract
+from hub.ledger import Batch
+from hub.ledger.notices import open_notice
 
-__all__ = ["Change", "changes", "frozen"]
+__all__ = ["NO_DRIFT", "ROW", "Change", "changes", "discarded", "frozen", "missing", "tell_of"]
+
+ROW = ""
+"""Stands for the row as a whole, where a change concerns no agreed column."""
+
+NO_DRIFT: Mapping[str, str] = MappingProxyType({})
+"""Nothing is set aside; see `discarded`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ def changes(
             continue
         found = next((name for name in others if _plain(name) in own), None)
         if found is None:
-            yield Change("missing", wanted, f"约定的列“{wanted}”缺失 / agreed column is missing")
+            yield missing(wanted)
         else:
             yield Change("renamed", wanted, f"列“{wanted}”改名为“{found}” / column is now called {found}")
     for name, kind in available.items():
@@ -51,6 +62,43 @@ def changes(
             yield Change("new", name, f"新增列“{name}”（{kind}） / new column, not taken")
         elif before is not None and before.get(name, kind) != kind and _plain(name) in agreed:
             yield Change("retyped", name, f"列“{name}”的类型由 {before[name]} 变为 {kind} / type changed")
+
+
+def missing(column: str) -> Change:
+    """Return the change of an agreed column that is not there."""
+    return Change("missing", column, f"约定的列“{column}”缺失 / agreed column is missing")
+
+
+def discarded(
+    contract: SourceContract, available: Mapping[str, str] | None, unanswered: Collection[str]
+) -> Mapping[str, str]:
+    """Return which cells or rows of a delivery are set aside because of its columns.
+
+    Args:
+        contract: What was agreed.
+        available: Every column of the delivery; None where its source does not say.
+        unanswered: New columns about which the owner has not answered yet.
+
+    Returns:
+        The contract's column, or `ROW` -> `discard_value` or `discard_row`. Cells of a column that is missing are
+        empty anyway: of those only the rows can be set aside.
+    """
+    if available is None:
+        return NO_DRIFT
+    found: dict[str, str] = {}
+    for change in changes(contract, available, None):
+        word = contract.drift[change.kind]
+        if word == "discard_row" or (word == "discard_value" and change.kind == "renamed"):
+            found |= {column.name: word for column in contract.columns if column.physical_name == change.column}
+    if contract.drift["new"] == "discard_row" and not set(unanswered).isdisjoint(available):
+        found[ROW] = "discard_row"
+    return found
+
+
+def tell_of(database: Engine, batch: Batch, found: Iterable[Change]) -> None:
+    """Open a numbered notice for every change, unless the same one is open."""
+    for change in found:
+        open_notice(database, batch, f"column_{change.kind}", change.column, change.detail)
 
 
 def frozen(contract: SourceContract, found: list[Change]) -> list[Change]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from connectors.errors import ChangedError, RetryError, SetAsideError, StopError
+from connectors.errors import ChangedError, ColumnsMissingError, RetryError, SetAsideError, StopError
 
 __all__ = [
     "ChangedError",
+    "ColumnsMissingError",
     "ConfigurationError",
     "CountsError",
     "RetryError",

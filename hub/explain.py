@@ -13,22 +13,26 @@ import pyarrow.dataset as ds
 
 from hub.authority import Order, order_in_force
 from hub.beliefs import base_of, no_row, versions_of
-from hub.claims import ORIGIN, claims_of, rank
+from hub.claims import ORIGIN, claims_of, filled, rank
 from hub.context import Hub
 from hub.contracts import BaseContract, Column
 from hub.delta import delta_files
-from hub.derive import DERIVED
+from hub.derive import RULES
 from hub.engine import Engine
 from hub.releases import live_release, release_table
 
 __all__ = ["REASONS", "Claim", "Explained", "FieldExplained", "explain"]
+
+_TAKEN = ("only", "agreed", "authority", "fresher", "fuller", "tie")
+"""Of the keys of `REASONS`, those of a field whose value is a dataset's."""
 
 REASONS: Mapping[str, str] = {
     "only": "仅此一个来源",
     "agreed": "各来源一致",
     "authority": "权威次序在前",
     "fresher": "同等来源中更新",
-    "tie": "同等来源、同一时间，按来源名称固定取一",
+    "fuller": "同等来源、同一时间，所填更全",
+    "tie": "同等来源、同一时间、同样齐全，按来源名称固定取一",
     "derived": "由中枢按规则推算",
     "pending": "已有新主张，待下次发布",
     "none": "没有来源给出",
@@ -44,7 +48,7 @@ class Claim:
         title: The dataset's Chinese title.
         batch: The batch it came with; None for a code list of the hub's own.
         row: Its line there.
-        as_of: When the department last touched it; None where it does not say.
+        as_of: When the department last touched it, else the day of the delivery; None for a code list.
         value: As claimed, after conforming.
         original: As it came, where it was repaired; None where it was not.
         place: Its place in the order in force, 0 the first.
@@ -69,7 +73,7 @@ class FieldExplained:
     Attributes:
         value: What the live release says.
         why: A key of `REASONS`.
-        rule: What the hub's own rule says, where it derived the value.
+        rule: What the hub's own rule says in Chinese, where it derived the value.
         order: The datasets in the order in force, the winner first.
         order_since: The first day of that order; None: from ever.
         since: The release that first said so, without a break until now.
@@ -156,7 +160,8 @@ def _claims(hub: Hub, engine: Engine, base: BaseContract, key: str) -> list[dict
     orders = {name: order_in_force(base, name, hub.as_of) for name in base.by_name}
     ranks = {order: number for number, order in enumerate(dict.fromkeys(orders.values()))}
     kept = engine.keep("explained", claims)
-    ranked = kept.mutate(**{f"_order_{number}": rank(order, kept) for order, number in ranks.items()})
+    orders_of = {f"_order_{number}": rank(base, order, kept) for order, number in ranks.items()}
+    ranked = kept.mutate(**orders_of, _filled=filled(base, kept))
     rows: list[dict[str, Any]] = engine.con.to_pyarrow(ranked).to_pylist()
     return [{**row, **{f"_rank_{n}": row[f"_order_{ranks[order]}"] for n, order in orders.items()}} for row in rows]
 
@@ -201,7 +206,6 @@ class _Teller:
             (claim for claim in self.claims if claim[name] is not None), key=lambda claim: claim[f"_rank_{name}"]
         )
         why = self._why(name, order, ranked)
-        is_taken = why in ("only", "agreed", "authority", "fresher", "tie")
         return FieldExplained(
             name=name,
             title=column.title,
@@ -211,21 +215,22 @@ class _Teller:
             order=order.tails,
             order_since=order.since,
             since=self._since(name),
-            claims=tuple(self._claim(claim, name, order, won=is_taken and not n) for n, claim in enumerate(ranked)),
+            claims=tuple(
+                self._claim(claim, name, order, won=why in _TAKEN and not n) for n, claim in enumerate(ranked)
+            ),
         )
 
     def _rule(self, name: str) -> str | None:
         if name in self.base.counted:
-            return f"各来源所报不同的 {self.base.counted[name]} 个数"
-        derive = DERIVED.get(self.base.name)
-        return " ".join((derive.__doc__ or "").split()) if derive else None
+            return f"各来源所报不同的{self.base.by_name[self.base.counted[name]].title}个数"
+        return RULES.get(self.base.name, {}).get(name)
 
     def _why(self, name: str, order: Order, ranked: Sequence[Mapping[str, Any]]) -> str:
         value, best = self.present.get(name), ranked[0] if ranked else None
         if best is None or best[name] != value:
             if self.merged.get(name) != value:
                 return "pending"
-            return "none" if value is None else "derived"
+            return "derived" if value is not None or self._rule(name) else "none"
         if len(ranked) == 1:
             return "only"
         if all(claim[name] == value for claim in ranked):
@@ -233,7 +238,9 @@ class _Teller:
         second = ranked[1]
         if order.place(best["dataset"]) != order.place(second["dataset"]):
             return "authority"
-        return "fresher" if best["as_of"] != second["as_of"] else "tie"
+        if best["as_of"] != second["as_of"]:
+            return "fresher"
+        return "fuller" if best["_filled"] != second["_filled"] else "tie"
 
     def _since(self, name: str) -> int:
         """The oldest of the versions, back from the present one, that say the same without a break."""

@@ -135,7 +135,11 @@ def followed_grid(table: ibis.Table, tables: Tables, moves: Moves) -> ibis.Table
     if "grid_code" not in table.columns:
         return table
     new_of = {old: new for old, (new, _) in _grid_moves(tables, moves).items()}
-    return _replaced(table, "grid_code", new_of) if new_of else table
+    if not new_of:
+        return table
+    for column in ("grid_code", "micro_grid_code"):
+        table = _replaced(table, column, new_of) if column in table.columns else table
+    return table
 
 
 def grid(tables: Tables, as_of: date) -> ibis.Table:

@@ -14,6 +14,7 @@ from hub.context import Hub
 from hub.contracts import BaseContract, ProductContract
 from hub.delta import delta_files
 from hub.errors import StopError
+from hub.owners import tell_owners
 from hub.store import write_atomically
 from hub.suites import Expectation
 from hub.validation import load_suite, structural, validate
@@ -46,6 +47,7 @@ def hold(hub: Hub, contract: BaseContract | ProductContract, table: Path) -> Non
             base=_base_tables(hub, suite, Path(scratch)),
         )
         if isinstance(contract, BaseContract):  # products' keys may be people's own numbers; hub keys tell nothing
+            tell_owners(hub, contract, suite, failures)
             write_atomically(table.with_name(f"{table.name}.failures.parquet"), failures.read_bytes())
     told = {"version": DeltaTable(str(table)).version(), "as_of": hub.as_of.isoformat(), **verdict.to_dict()}
     text = json.dumps(told, ensure_ascii=False, indent=1)

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
-__all__ = ["GridIndex", "areas", "gaps", "outside", "overlaps", "shapes_of"]
+__all__ = ["GRID_DIGITS", "LOCATED", "GridIndex", "Locator", "areas", "gaps", "outside", "overlaps", "shapes_of"]
 
 Shapes = npt.NDArray[np.object_]
 Floats = npt.NDArray[np.float64]
+
+GRID_DIGITS = 15
+"""Digits of a grid's code; that of a micro-grid (微网格), which lies in a grid, has three more."""
 
 _AUTHALIC_RADIUS_M = 6_371_007.2
 """Radius of the sphere that has the ellipsoid's area; areas by it are right to half a percent."""
@@ -40,22 +44,6 @@ class GridIndex:
         polygons = shapely.from_wkb(ordered["geometry"].to_numpy(zero_copy_only=False))
         return cls(ordered["grid_code"].to_numpy(zero_copy_only=False), shapely.STRtree(polygons))
 
-    def locate(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Turn `address_code`, `geometry` (WKB points) into `address_code`, `longitude`, `latitude`, `grid_code`.
-
-        A point outside every grid has a null grid code.
-        """
-        for batch in batches:
-            points = shapely.from_wkb(batch["geometry"].to_numpy(zero_copy_only=False))
-            yield pa.record_batch(
-                {
-                    "address_code": batch["address_code"],
-                    "longitude": pa.array(shapely.get_x(points), pa.float64(), from_pandas=True),
-                    "latitude": pa.array(shapely.get_y(points), pa.float64(), from_pandas=True),
-                    "grid_code": pa.array(self.codes_at(points), pa.string()),
-                }
-            )
-
     def codes_at(self, points: Shapes) -> npt.NDArray[np.object_]:
         """The code of the polygon each point lies in, the lowest of several; None where there is none."""
         found = np.full(len(points), None, dtype=object)
@@ -63,6 +51,53 @@ class GridIndex:
         order = np.lexsort((-polygons, hits))  # the lowest code is written last and stays
         found[hits[order]] = self.codes[polygons[order]]
         return found
+
+
+@dataclass(frozen=True)
+class Locator:
+    """Where addresses lie: in which grid, and in which micro-grid of it."""
+
+    grids: GridIndex
+    micro_grids: GridIndex
+
+    @classmethod
+    def build(cls, grids: pa.Table) -> Locator:
+        """Index a table with columns `grid_code` (18 digits: a micro-grid) and `geometry` (WKB, EPSG:4490)."""
+        is_micro = pc.greater(pc.utf8_length(grids["grid_code"]), GRID_DIGITS)
+        return cls(GridIndex.build(grids.filter(pc.invert(is_micro))), GridIndex.build(grids.filter(is_micro)))
+
+    def locate(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Turn `address_code`, `geometry` (WKB points) into `LOCATED`.
+
+        A point outside every grid has null codes; so has the micro-grid code of one that lies in another grid's.
+        """
+        for batch in batches:
+            points = shapely.from_wkb(batch["geometry"].to_numpy(zero_copy_only=False))
+            grids, micro_grids = self.grids.codes_at(points), self.micro_grids.codes_at(points)
+            pairs = zip(grids, micro_grids, strict=True)
+            inside = [micro if grid and micro and micro.startswith(grid) else None for grid, micro in pairs]
+            yield pa.record_batch(
+                [
+                    batch["address_code"],
+                    pa.array(shapely.get_x(points), pa.float64(), from_pandas=True),
+                    pa.array(shapely.get_y(points), pa.float64(), from_pandas=True),
+                    pa.array(grids, pa.string()),
+                    pa.array(inside, pa.string()),
+                ],
+                schema=LOCATED,
+            )
+
+
+LOCATED = pa.schema(
+    [
+        ("address_code", pa.string()),
+        ("longitude", pa.float64()),
+        ("latitude", pa.float64()),
+        ("grid_code", pa.string()),
+        ("micro_grid_code", pa.string()),
+    ]
+)
+"""What `Locator.locate` gives."""
 
 
 def shapes_of(column: pa.ChunkedArray) -> Shapes:

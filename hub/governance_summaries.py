@@ -1,4 +1,4 @@
-"""Summaries of schema `open`: villages and grids counted from the base tables, the four levels above summed up."""
+"""Summaries of schema `open`: villages and grids counted from the base tables, four levels above, everybody's tags."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SUMMARIES", "Summary"]
 
 @dataclass(frozen=True)
 class Summary:
-    """One view of counts.
+    """One view that is more than a table with its titles.
 
     Attributes:
         reads: The base tables it needs.
@@ -43,11 +43,12 @@ _COUNTED = {
     "标准地址数": "标准地址",
     "建筑物数": "建筑物",
     "网格数": "网格",
+    "微网格数": "网格之内的微网格",
     "服务设施数": "村（社区）服务设施",
     "设施面积（平方米）": "服务设施建筑面积之和",
 }
 _RATES = {
-    "人户一致率（%）": ("人户一致人数", "常住人口", "人户一致人数 ÷ 常住人口"),
+    "人户一致率（%）": ("人户一致人数", "户籍人口", "人户一致人数 ÷ 户籍人口"),
     "65岁及以上占比（%）": ("65岁及以上", "常住人口", "65岁及以上 ÷ 常住人口"),
     "每百户设施面积（平方米）": ("设施面积（平方米）", "居住户数", "设施面积 ÷ 居住户数 × 100"),
 }
@@ -82,7 +83,10 @@ entities AS (
   WHERE entity_status_code = 'active' GROUP BY division_code),
 places AS (SELECT division_code, count(*) AS "标准地址数" FROM governance.address GROUP BY division_code),
 houses AS (SELECT division_code, count(*) AS "建筑物数" FROM governance.building GROUP BY division_code),
-grids AS (SELECT division_code, count(*) AS "网格数" FROM governance.grid GROUP BY division_code),
+grids AS (
+  SELECT division_code, count(*) FILTER (WHERE length(grid_code) = 15) AS "网格数",
+         count(*) FILTER (WHERE length(grid_code) = 18) AS "微网格数"
+  FROM governance.grid GROUP BY division_code),
 facilities AS (
   SELECT division_code, count(*) AS "服务设施数", sum(floor_area_m2) AS "设施面积（平方米）"
   FROM governance.facility GROUP BY division_code),
@@ -121,7 +125,25 @@ SELECT g.grid_code AS "网格代码", g.grid_name AS "网格名称", g.division_
 FROM governance.grid g CROSS JOIN day
 LEFT JOIN governance.division d ON d.division_code = g.division_code
 LEFT JOIN living USING (grid_code) LEFT JOIN care USING (grid_code)
-LEFT JOIN entities USING (grid_code) LEFT JOIN places USING (grid_code)"""  # noqa: S608  no value from outside
+LEFT JOIN entities USING (grid_code) LEFT JOIN places USING (grid_code)
+WHERE length(g.grid_code) = 15"""  # noqa: S608  no value from outside
+
+
+_TAGS = f"""{_DAY},
+tagged AS (
+  SELECT person_key, tag_code, tag_grade, source_dataset, rule, division_code FROM governance.tag
+  UNION ALL
+  SELECT person_key, CASE WHEN birth_date <= day.as_of_date - interval '60 years' THEN 'elderly' ELSE 'child' END,
+         NULL, NULL,
+         CASE WHEN birth_date <= day.as_of_date - interval '60 years' THEN '满60周岁' ELSE '不满18周岁' END,
+         residence_division_code
+  FROM governance.person CROSS JOIN day
+  WHERE person_status_code = 'alive' AND (birth_date <= day.as_of_date - interval '60 years'
+                                          OR birth_date > day.as_of_date - interval '18 years'))
+SELECT t.person_key AS "人员主键", p.person_name AS "姓名", c.title AS "标签", t.tag_grade AS "等级",
+       t.source_dataset AS "来源数据集", t.rule AS "推定规则", t.division_code AS "村居代码"
+FROM tagged t JOIN governance.person p USING (person_key)
+LEFT JOIN governance.code c ON c.codelist = 'tag' AND c.code = t.tag_code"""  # noqa: S608  no value from outside
 
 
 def _counts(names: list[str]) -> str:
@@ -160,7 +182,17 @@ def _summaries() -> Iterator[Summary]:
     }
     told |= {name: _COUNTED[name] for name in _GRID_COLUMNS}
     yield Summary("grid_summary", "各网格概况", people, _GRID.format(cells=_counts(_GRID_COLUMNS)), {**told, **day})
+    told = {
+        "人员主键": "person_key",
+        "姓名": "person_name",
+        "标签": "标签名称；一老（满60周岁）、一小（不满18周岁）只凭出生日期，不另存行，由本视图推算",
+        "等级": "部门名册所列等级",
+        "来源数据集": "列出本人的部门名册；推算的为空",
+        "推定规则": "推算所依的规则；部门名册所列的为空",
+        "村居代码": "本人现住村（居）",
+    }
+    yield Summary("person_tag", "人员标签，含一老一小", ("person", "tag"), _TAGS, told)
 
 
 SUMMARIES: tuple[Summary, ...] = tuple(_summaries())
-"""The views of counts, each after those it reads."""
+"""The views, each after those it reads."""

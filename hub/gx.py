@@ -151,7 +151,16 @@ def _library() -> Any:
         import duckdb_engine  # noqa: F401
         import great_expectations
 
-        from expectations import divisions, geometries, identifiers, relations, rows, texts  # noqa: F401
+        from expectations import (  # noqa: F401
+            dates,
+            divisions,
+            geometries,
+            identifiers,
+            phones,
+            relations,
+            rows,
+            texts,
+        )
 
     atexit.register(_let_go_of_duckdb)
     return great_expectations

@@ -1,10 +1,12 @@
 """History on two axes: what the governance database said at every release, and from which day on it held.
 
 A row of schema `governance` carries `release_number`, the release that recorded it, and `holds_from`, the day from
-which what it says holds. Before a release replaces or deletes a row, the row goes into the table of the same name in
-schema `history`, in the same transaction: only what changes is written, and what was written is never changed.
+which what it says holds; none where it was ever so, as far as anybody knows. Before a release replaces or deletes a
+row, the row goes into the table of the same name in schema `history`, in the same transaction: only what changes is
+written, and what was written is never changed.
 
-`history.<entity>_believed(believed_on, about)` answers what the hub believed on one day about another.
+`history.<entity>_believed(believed_on, about)` answers what the hub believed on one day about another; see
+`hub.believing`.
 """
 
 from __future__ import annotations
@@ -12,41 +14,46 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.schema import CreateSchema
 
+from hub.believing import FACTS_DAY, HOLDS_FROM_DAY, believed_body, last_day
 from hub.contracts import BaseContract, Column
+from hub.derive import RECKONED
 from hub.governance import SCHEMA
+from hub.residing import FACTS_AS_OF
 
-__all__ = ["FACTS_AS_OF", "HISTORY", "HOLDS_FROM", "Keeper", "align_history", "kept"]
+__all__ = ["FACTS_AS_OF", "FACTS_ON", "HISTORY", "HOLDS_FROM", "Keeper", "align_history", "kept"]
 
 HISTORY = "history"
 """The schema of what was replaced; departments that connect directly have no right to it."""
 
-FACTS_AS_OF = "_as_of"
-"""Column of a base table in the lake: the day of the freshest claim behind a row, null where none says."""
+HOLDS_FROM = Column(
+    name=HOLDS_FROM_DAY, physical_name=HOLDS_FROM_DAY, title="内容自何日起成立（空：一向如此）", kind="date"
+)
+FACTS_ON = Column(name=FACTS_DAY, physical_name=FACTS_DAY, title="所据部门数据最近更新日期", kind="date")
+"""Columns that each governance table has beside its contract's."""
 
-HOLDS_FROM = Column(name="holds_from", physical_name="holds_from", title="内容自何日起成立", kind="date")
-"""Column that each governance table has beside its contract's."""
+_FIRST_DAYS = ("start_date", "valid_from", "since", "birth_date", "established_date", "opened_date")
+"""Columns by which an entity itself says from when it is."""
 
-_SPANS = (("start_date", "end_date"), ("valid_from", "valid_to"), ("since", "until"))
-"""Columns by which an entity itself says from when to when it is; the last day counts."""
+_ASKED_BY = ("person_key",)
+"""Columns besides the key by which rows of history are looked up."""
+
+_EVENTS = ("death_date", "registration_end_date")
+"""Columns with the day of what happened to an entity that goes on being one."""
 
 
 def kept(contracts: Mapping[str, BaseContract]) -> dict[str, BaseContract]:
-    """Base contracts as the database keeps their tables: with `holds_from`."""
-    return {name: replace(contract, columns=(*contract.columns, HOLDS_FROM)) for name, contract in contracts.items()}
-
-
-def _first_day(table: sa.FromClause) -> str | None:
-    return next((first for first, _ in _SPANS if first in table.c), None)
-
-
-def _last_day(table: sa.FromClause) -> str | None:
-    return next((last for first, last in _SPANS if first in table.c and last in table.c), None)
+    """Base contracts as the database keeps their tables: with `holds_from` and `facts_as_of`."""
+    return {
+        name: replace(contract, columns=(*contract.columns, HOLDS_FROM, FACTS_ON))
+        for name, contract in contracts.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -80,23 +87,53 @@ class Keeper:
         found = sa.exists().where(*same, self.history.c.recorded_to == self.number, ended)
         return found.correlate(self.target)
 
-    def begins(self, staged: sa.FromClause) -> sa.ColumnElement[date]:
-        """From when a new row holds: the day it states itself, else its freshest claim's, else the release's."""
-        first = _first_day(self.target)
-        stated = [staged.c[first]] if first else []
+    def opening(self) -> sa.Select[tuple[bool]]:
+        """Ask whether the table neither has a row nor ever had one."""
+        filled = (sa.exists(sa.select(1).select_from(table)) for table in (self.target, self.history))
+        return sa.select(~sa.or_(*filled))
+
+    def recorded(self, staged: sa.FromClause, holds_from: sa.ColumnElement[date]) -> dict[str, sa.ColumnElement[Any]]:
+        """What stands in a new row, or a new version, beside the contract's columns."""
+        return {
+            "release_number": sa.literal(self.number),
+            HOLDS_FROM.name: holds_from,
+            FACTS_ON.name: staged.c[FACTS_AS_OF],
+        }
+
+    def begins(self, staged: sa.FromClause, *, opening: bool) -> sa.ColumnElement[date]:
+        """From when a new row holds: the day it states itself.
+
+        Else the rows with which a table opens hold from ever, for nobody says when they came to be; one that joins them
+        later holds from its freshest claim's day, else the release's. So does what the hub itself reckons for a day.
+        """
+        stated = [staged.c[name] for name in self._columns(_FIRST_DAYS)]
+        if opening and self.target.name not in RECKONED:
+            return sa.func.coalesce(*stated, sa.cast(sa.null(), sa.Date()))
         return sa.func.coalesce(*stated, staged.c[FACTS_AS_OF], self._day)
 
     def goes_on(self, staged: sa.FromClause) -> sa.ColumnElement[date]:
-        """From when a row's new version holds: a newly stated day, else that of fresher claims, else the release's.
+        """From when a row's new version holds.
 
-        What the hub derives itself changes without a fresher claim: the row of a person who is found to have moved.
+        A newly stated first day: from then. Else from the earliest day on which something differs: the day of a death,
+        a cancellation or an end, as it is told now or was before; that of fresher claims. Where nothing has a day of
+        its own, as when the hub finds out itself, from the day of the release.
         """
-        first = _first_day(self.target)
-        cases = [(staged.c[FACTS_AS_OF] > self.target.c[HOLDS_FROM.name], staged.c[FACTS_AS_OF])]
-        if first:
-            stated = staged.c[first].is_distinct_from(self.target.c[first]) & staged.c[first].is_not(None)
-            cases.insert(0, (stated, staged.c[first]))
-        return sa.case(*cases, else_=self._day)
+        old = self.target.c
+        differs = {name: staged.c[name].is_distinct_from(old[name]) for name in self._columns((*_FIRST_DAYS, *_EVENTS))}
+        begun = [(differs[name] & staged.c[name].is_not(None), staged.c[name]) for name in self._columns(_FIRST_DAYS)]
+        last = last_day(self.target)
+        events = [*self._columns(_EVENTS), *([last] if last else [])]
+        days = [
+            sa.case((staged.c[name].is_distinct_from(old[name]), sa.func.least(staged.c[name], old[name])))
+            for name in events
+        ]
+        is_fresher = old[FACTS_DAY].is_(None) | (staged.c[FACTS_AS_OF] > old[FACTS_DAY])
+        days.append(sa.case((is_fresher, staged.c[FACTS_AS_OF])))
+        else_ = sa.func.coalesce(sa.func.least(*days), self._day)
+        return sa.case(*begun, else_=else_) if begun else else_
+
+    def _columns(self, names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if name in self.target.c]
 
     @property
     def _day(self) -> sa.ColumnElement[date]:
@@ -136,7 +173,11 @@ def align_history(
             if column.name not in there:
                 added = sa.Column(column.name, column.type, comment=column.comment)
                 operations.add_column(entity, added, schema=HISTORY)
-        _define(connection, governance.tables[f"{SCHEMA}.{entity}"], table)
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    pairs = {entity: (governance.tables[f"{SCHEMA}.{entity}"], table) for entity, table in tables.items()}
+    for entity, (target, _) in pairs.items():
+        _define(connection, target, believed_body(entity, pairs, contracts))
     return tables
 
 
@@ -155,16 +196,17 @@ def _history_table(target: sa.Table, metadata: sa.MetaData) -> sa.Table:
         sa.Column("recorded_to", sa.BigInteger(), nullable=False, comment="自此发布号起被替换或删除"),
         sa.Column("gone_on", sa.Date(), comment="自此日起不再存在（仅限删除）"),
         sa.Index(f"ix_{target.name}_recorded_to", "recorded_to"),
+        *(sa.Index(f"ix_{target.name}_{name}", name) for name in _ASKED_BY if name in target.c and name not in keys),
         comment=f"{target.comment}（历史）",
     )
 
 
-def _define(connection: sa.Connection, target: sa.Table, history: sa.Table) -> None:
+def _define(connection: sa.Connection, target: sa.Table, query: str) -> None:
     """Make the function that answers from an entity's history, unless it is there in this very form."""
     name = f"{target.name}_believed"
     result = ", ".join(_result(connection, target))
     # PostgreSQL keeps a body as it was written, so that comparing texts tells whether types or columns changed.
-    body = f"/* {result} */\n{_body(target, history)}"
+    body = f"/* {result} */\n{query}"
     there = "SELECT prosrc FROM pg_proc WHERE pronamespace = 'history'::regnamespace AND proname = :name"
     if connection.scalar(sa.text(there), {"name": name}) == body:
         return
@@ -182,40 +224,3 @@ def _result(connection: sa.Connection, target: sa.Table) -> Iterator[str]:
         if column.name != "release_number":
             yield f"{column.name} {column.type.compile(connection.dialect)}"
     yield "recorded_from bigint"
-
-
-def _body(target: sa.Table, history: sa.Table) -> str:
-    """The query: of the versions known on the one day that hold on the other, the newest, unless that one is over.
-
-    The keys stay plain columns throughout, so that a condition on one of them reaches the indexes.
-    """
-    names = ", ".join(c.name for c in target.columns if c.name not in ("release_number", HOLDS_FROM.name))
-    keys = ", ".join(column.name for column in target.primary_key)
-    # Null in rows of releases before there was a history.
-    begins = "coalesce({0}.holds_from, (SELECT r.as_of_date FROM ledger.release r WHERE r.number = {0}.{1}))"
-    last = _last_day(target)
-    not_over = f" AND ({last} IS NULL OR {last} >= about)" if last else ""
-    live, old = begins.format("live", "release_number"), begins.format("old", "recorded_from")
-    return f"""
-SELECT {names}, holds_from, recorded_from
-FROM (
-  SELECT DISTINCT ON ({keys}) *
-  FROM (
-    SELECT {names}, {live} AS holds_from,
-      release_number AS recorded_from, CAST(NULL AS bigint) AS recorded_to, CAST(NULL AS date) AS gone_on
-    FROM {target.fullname} live
-    UNION ALL
-    SELECT {names}, {old} AS holds_from, recorded_from, recorded_to, gone_on
-    FROM {history.fullname} old
-  ) version
-  WHERE holds_from <= about AND recorded_from <= {_KNOWN_ON}
-  ORDER BY {keys}, recorded_from DESC
-) newest
-WHERE NOT coalesce(gone_on <= about AND recorded_to <= {_KNOWN_ON}, false){not_over}
-"""  # noqa: S608  names of the contract
-
-
-_KNOWN_ON = (
-    "(SELECT max(number) FROM ledger.release WHERE (released_at AT TIME ZONE 'Asia/Shanghai')::date <= believed_on)"
-)
-"""The release that was live at the end of a day in China."""

@@ -21,6 +21,7 @@ from hub.quarantine import Quarantine
 from hub.reasons import Outcome, Reason
 from hub.store import write_atomically
 from hub.suites import HUB
+from hub.withheld import withheld_deliveries
 
 __all__ = ["OUTCOMES", "export_issues"]
 
@@ -61,9 +62,10 @@ def export_issues(hub: Hub, system: str | None, path: Path, actor: str) -> int:
     """Write a department's issues into a file readable by its owner alone; return the rows.
 
     `.xlsx` and `.json` are the form it corrects and sends back: the rows that wait, whole, as they came
-    (`hub.correction_forms`). `.csv` and `.jsonl` list every cell that was repaired, set aside or refused, of one
-    department or of all; the row number counts the rows of the delivery as it came, from 1. Rows of base tables follow,
-    by hub key, that the department must act on since they came together with others.
+    (`hub.correction_forms`), and beside them the deliveries it must send anew. `.csv` and `.jsonl` list these
+    deliveries, then every cell that was repaired, set aside or refused, of one department or of all; the row number
+    counts the rows of the delivery as it came, from 1. Rows of base tables follow, by hub key, that the department must
+    act on since they came together with others.
 
     Raises:
         StopError: The file's suffix is none of these; or a form is asked for without naming the department, for it may
@@ -96,19 +98,31 @@ def _export_form(hub: Hub, system: str, path: Path) -> int:
                 if waiting is not None:
                     yield contract, iter(engine.batches(waiting))
 
-    return write_form(path, system, parts(), titles)
+    return write_form(path, system, parts(), titles, withheld_deliveries(hub, hub.contracts.of_system(system)))
 
 
 def _export_list(hub: Hub, system: str | None, path: Path) -> int:
     contracts = hub.contracts.of_system(system) if system else tuple(hub.contracts.sources.values())
     with hub.engine() as engine:
-        batches = [*_all(hub, engine, contracts), *_of_base(hub, system)]
+        batches = [*_of_withheld(hub, contracts), *_all(hub, engine, contracts), *_of_base(hub, system)]
     if path.suffix == ".csv":
         write_atomically(path, csv_bytes(batches, _SCHEMA))
     else:
         lines = (json.dumps(row, ensure_ascii=False) for batch in batches for row in batch.to_pylist())
         write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
     return sum(int(batch.num_rows) for batch in batches)
+
+
+def _of_withheld(hub: Hub, contracts: tuple[SourceContract, ...]) -> Iterator[pa.RecordBatch]:
+    """Deliveries set aside whole, which have no rows to speak of."""
+    lines = []
+    for one in withheld_deliveries(hub, contracts):
+        cells = one.cells | {
+            "来源": one.offer,
+            "问题说明": f"{one.meaning}（{one.detail}）" if one.detail else one.meaning,
+        }
+        lines.append({name: cells.get(name) for name in _SCHEMA.names})
+    yield from pa.Table.from_pylist(lines, _SCHEMA).to_batches(max_chunksize=65_536)
 
 
 def _all(hub: Hub, engine: Engine, contracts: tuple[SourceContract, ...]) -> Iterator[pa.RecordBatch]:
@@ -195,4 +209,4 @@ def _told(contract: SourceContract, batch: Batch, chunk: pa.RecordBatch) -> pa.R
 def _reason(code: str, meaning: str | None) -> tuple[str, str]:
     """What a code means and what to do; a suite's rule brings its own meaning."""
     reason = _REASONS.get(code)
-    return (reason.meaning, reason.action) if reason else (meaning or code, "核对后在源系统中改正")
+    return (meaning or reason.meaning, reason.action) if reason else (meaning or code, "核对后在源系统中改正")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from sqlalchemy import Engine
 
 from connectors.base import Offer
+from hub.errors import SetAsideError
 from hub.ledger import Batch
 from hub.ledger.chunks import ChunkEntry, add_chunks, chunk_done, chunks_of
 
-__all__ = ["CHUNK_ROWS_APART", "Landed", "land", "write_manifest"]
+__all__ = ["CHUNK_ROWS_APART", "Landed", "assert_whole", "forget", "land", "write_manifest"]
 
 CHUNK_ROWS_APART = 1_000_000_000
 """Row n of chunk c is numbered c times this, plus n: the number does not depend on which chunk was read first."""
@@ -44,7 +45,14 @@ class Landed:
     parts: tuple[str, ...]
 
 
-def land(database: Engine, batch: Batch, offer: Offer, folder: Path, connections: int) -> Landed:
+def land(
+    database: Engine,
+    batch: Batch,
+    offer: Offer,
+    folder: Path,
+    connections: int,
+    awake: Callable[[], None] = lambda: None,
+) -> Landed:
     """Read what is still due of a batch into `folder`; chunks that an earlier process has read are kept.
 
     Args:
@@ -53,9 +61,10 @@ def land(database: Engine, batch: Batch, offer: Offer, folder: Path, connections
         offer: The same offer as that of the earlier process.
         folder: The batch's raw folder.
         connections: How many chunks may be read at once, where the offer allows it.
+        awake: Called before each chunk; what it raises ends the reading between two of them.
 
     Raises:
-        RetryError, StopError, SetAsideError: As the offer does.
+        RetryError, StopError, SetAsideError: As the offer does, and `awake`.
     """
     # Arrow's own pool keeps what it was given once; a stream of batches needs little, and gives it back here.
     pa.set_memory_pool(pa.system_memory_pool())
@@ -63,11 +72,36 @@ def land(database: Engine, batch: Batch, offer: Offer, folder: Path, connections
     if not chunks_of(database, batch.id):
         add_chunks(database, batch.id, offer.plan())
     while due := _due(database, batch, folder):
-        _read_all(database, batch, offer, folder, due, connections)
+        _read_all(database, batch, offer, folder, due, connections, awake)
     chunks = chunks_of(database, batch.id)
     digest = hashlib.sha256("\n".join(str(chunk.sha256) for chunk in chunks).encode()).hexdigest()
     notes = tuple(chunk.note for chunk in chunks)
     return Landed(sum(chunk.rows for chunk in chunks), digest, notes, tuple(_part(chunk).name for chunk in chunks))
+
+
+def assert_whole(where: str, offer: Offer, landed: Landed, *, may_be_empty: bool) -> None:
+    """Hold what landed against what its source has announced.
+
+    Raises:
+        SetAsideError: `manifest_count`: another number of rows; `delivery_empty`: none, where that may not be.
+    """
+    if offer.expected_rows is not None and offer.expected_rows != landed.rows:
+        raise SetAsideError(
+            where=where,
+            came=f"{landed.rows} rows where the source announced {offer.expected_rows}",
+            allowed="as many rows as announced",
+            do="the department checks the delivery and sends it again",
+            reason="manifest_count",
+        )
+    if landed.rows == 0 and not may_be_empty:
+        # Taken at its word, an empty list would delete every row the department ever sent.
+        raise SetAsideError(
+            where=where,
+            came="a complete list without a row, after lists that had rows",
+            allowed="a list with rows",
+            do="the department confirms that the list is empty or sends it again",
+            reason="delivery_empty",
+        )
 
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
@@ -88,9 +122,16 @@ def _due(database: Engine, batch: Batch, folder: Path) -> list[ChunkEntry]:
 
 
 def _read_all(
-    database: Engine, batch: Batch, offer: Offer, folder: Path, due: Sequence[ChunkEntry], connections: int
+    database: Engine,
+    batch: Batch,
+    offer: Offer,
+    folder: Path,
+    due: Sequence[ChunkEntry],
+    connections: int,
+    awake: Callable[[], None],
 ) -> None:
     def read(chunk: ChunkEntry) -> None:
+        awake()
         rows, digest = _write_part(offer.read(chunk.spec), folder / _part(chunk), chunk.number * CHUNK_ROWS_APART)
         note = offer.note(chunk.spec)
         # One that was read before and lost its file has its follower in the ledger already.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import ibis
 
-from hub.context import Hub
+from hub.context import CHINA, Hub
 from hub.contracts import SourceContract
 from hub.engine import Engine
 from hub.ledger import Batch
@@ -16,6 +17,7 @@ __all__ = [
     "CORRECTION",
     "REPLACES",
     "corrections",
+    "day_of",
     "of_batches",
     "present_batches",
     "replaced_rows",
@@ -57,6 +59,13 @@ def _corrected(hub: Hub, batch: Batch) -> set[str]:
     """The batches that a correction has rows for."""
     manifest = hub.lake.raw(batch.tail, batch.id) / "manifest.json"
     return set(json.loads(manifest.read_bytes())["corrects"])
+
+
+def day_of(hub: Hub, batch: Batch) -> date:
+    """The day of a delivery: the hub's day when it was pulled, else that of the clock in China."""
+    path = hub.lake.raw(batch.tail, batch.id) / "manifest.json"
+    said = json.loads(path.read_bytes()).get("as_of") if path.is_file() else None
+    return date.fromisoformat(said) if said else batch.pulled_at.astimezone(CHINA).date()
 
 
 def of_batches(engine: Engine, files: Sequence[object]) -> ibis.Table:

@@ -6,7 +6,7 @@ what a department wrote; a code that leads nowhere is the department's to mend a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from open_data_contract_standard.model import OpenDataContractStandard, Relationship, SchemaProperty
 
 from hub.contract_types import BaseContract, Contracts
-from hub.where import at, column
+from hub.where import at, column, file_of
 
 __all__ = ["Reference", "declare_references", "reference_faults", "references", "scope_column"]
 
@@ -47,12 +47,13 @@ class Reference:
 @cache
 def references(root: Path) -> tuple[Reference, ...]:
     """Read the references of `schemas/base/` below a root, by table, in the order of the columns."""
-    found: list[Reference] = []
-    for path in sorted(root.glob("schemas/base/*.yml")):
-        document = OpenDataContractStandard.from_file(str(path))
-        properties = (document.schema_ or [])[0].properties or []
-        found += (_reference(path.stem, one, way) for one in properties for way in one.relationships or ())
-    return tuple(found)
+    return tuple(one for path in sorted(root.glob("schemas/base/*.yml")) for one in _of_table(path))
+
+
+def _of_table(path: Path) -> Iterator[Reference]:
+    document = OpenDataContractStandard.from_file(str(path))
+    properties = (document.schema_ or [])[0].properties or []
+    yield from (_reference(path.stem, one, way) for one in properties for way in one.relationships or ())
 
 
 def _reference(entity: str, one: SchemaProperty, way: Relationship) -> Reference:
@@ -69,8 +70,11 @@ def scope_column(base: BaseContract) -> str | None:
 def reference_faults(contracts: Contracts) -> list[str]:
     """Name every reference that leads to no base table, or not to its key, with file and line."""
     faults = []
-    for one in references(contracts.root):
+    readable = [contracts.root / file_of(base) for base in contracts.base.values()]
+    for one in (one for path in readable for one in _of_table(path)):
         base = contracts.base.get(one.target)
+        if contracts.is_unread(f"schemas/base/{one.target}.yml"):
+            continue
         place = at(contracts.root, f"schemas/base/{one.entity}.yml", *column(one.column, "relationships"))
         if base is None:
             faults.append(f"{place}: column {one.column} refers to {one.target!r}, which schemas/base/ does not have")

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from hub.context import CHINA, Hub
 from hub.contracts import Column, SourceContract
+from hub.cycles import CYCLE_DAYS
 from hub.errors import StopError
 from hub.ledger import Batch, IssueCount, now
 from hub.ledger.models import PullRow
@@ -58,7 +59,6 @@ _BY_TYPE: Mapping[str, str] = {
 _ASKED = frozenset({"sql", "rest", "ogc_features", "wfs", "delta_sharing"})
 """Kinds that are asked for news: a pull that brought none has seen that there is none. A drop must come."""
 
-_CYCLE_DAYS = {"d": 1, "w": 7, "m": 31, "q": 92, "y": 366}
 _TOP_REASONS = 10
 
 
@@ -271,7 +271,7 @@ class _Scorer:
 
     def _timeliness(self) -> Rate:
         """Days of the month on which the newest news was older than the dataset's cycle."""
-        days = _CYCLE_DAYS.get(self.contract.cycle[-1:])
+        days = CYCLE_DAYS.get(self.contract.cycle[-1:])
         came = [batch.pulled_at.astimezone(CHINA).date() for batch in self.all if batch.state != "withheld"]
         news = sorted({*came, *self.asked}) if came else []
         if days is None or not news:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +13,11 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from hub.context import Hub
+from hub.context import CHINA, Hub
 from hub.scorecard import DIMENSIONS, DatasetScore, Rate, Scorecard, month_of, scorecard
 from hub.store import write_atomically
 
-__all__ = ["STYLE_SOURCE", "page", "to_dict", "write_scorecards"]
+__all__ = ["STYLE_SOURCE", "page", "to_dict", "write_last_month", "write_scorecards"]
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--good:#1b7f4b;--fair:#b7791f;--poor:#b3261e;--dull:#8a97a0;--line:#c9d3da}
@@ -57,6 +58,17 @@ def write_scorecards(hub: Hub, month: str, system: str | None, folder: Path, act
             written.append(path)
     hub.ledger.audit("scorecards_written", actor, {"month": month, "systems": [card.system for card in cards]})
     return written
+
+
+def write_last_month(hub: Hub, actor: str) -> list[Path]:
+    """Write every department's scorecard of the month before the present one into the lake, once; return the files.
+
+    They are in `docs/scorecards/<month>/`, and stay as they were written first: at the end of the month.
+    """
+    month = f"{datetime.now(CHINA).date().replace(day=1) - timedelta(days=1):%Y-%m}"
+    folder = hub.lake.root / "docs" / "scorecards" / month
+    missing = [name for name in hub.contracts.systems if not (folder / f"{name}_{month}.json").is_file()]
+    return [path for name in missing for path in write_scorecards(hub, month, name, folder, actor)]
 
 
 def page(card: Scorecard) -> str:

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(default="http://127.0.0.1:8080", description="The portal's address as people type it.")
 
+    @field_validator("env_file", mode="before")
+    @classmethod
+    def _env_file(cls, value: object) -> object:
+        return None if value == "" else value
+
     @field_validator("division")
     @classmethod
     def _division(cls, value: str) -> str:
@@ -60,7 +65,11 @@ class Settings(BaseSettings):
         return value
 
     def lookup(self, name: str) -> str | None:
-        """Return the value of an environment variable, else the one in `HUB_ENV_FILE`, else None."""
+        """Return the value of an environment variable, else the one in `HUB_ENV_FILE`, else None.
+
+        Raises:
+            ConfigurationError: The file is not there any more.
+        """
         if name in os.environ:
             return os.environ[name]
         return _env_file_values(self.env_file).get(name)
@@ -91,9 +100,15 @@ class Settings(BaseSettings):
 
 
 def _env_file_values(path: Path | None) -> dict[str, str]:
-    if path is None or not path.is_file():
+    if path is None:
         return {}
-    return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    if not path.is_file():
+        raise ConfigurationError([f"HUB_ENV_FILE: {path} is not there, or no file"])
+    try:
+        values = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"HUB_ENV_FILE: {path} cannot be read ({type(error).__name__})"]) from None
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -103,15 +118,21 @@ def load_settings(**overrides: object) -> Settings:
         ConfigurationError: One or more variables are wrong; all are named.
     """
     env_file = overrides.get("env_file") or os.environ.get("HUB_ENV_FILE")
+    faults: list[str] = []
+    try:
+        in_file = _env_file_values(Path(str(env_file)) if env_file else None)
+    except ConfigurationError as error:
+        in_file, faults = {}, error.faults
     from_file = {
         key.removeprefix("HUB_").lower(): value
-        for key, value in _env_file_values(Path(str(env_file)) if env_file else None).items()
+        for key, value in in_file.items()
         if key.startswith("HUB_") and key not in os.environ
     }
     known = {key: value for key, value in from_file.items() if key in Settings.model_fields}
     try:
-        return Settings(**{**known, **overrides})  # type: ignore[arg-type]
+        settings = Settings(**{**known, **overrides})  # type: ignore[arg-type]
     except ValidationError as error:
-        raise ConfigurationError(
-            [f"HUB_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
-        ) from error
+        faults = [*faults, *(f"HUB_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())]
+    if faults:
+        raise ConfigurationError(faults)
+    return settings

@@ -15,8 +15,10 @@ from functools import cached_property
 import ibis
 import pyarrow as pa
 
-from hub.contracts import Contracts, SourceContract
+from hub.conform.names import VARIANTS, comparable
+from hub.contracts import Codelist, Contracts, SourceContract
 from hub.reasons import Outcome, Reason
+from hub.two_places import two_places
 
 __all__ = ["BOOKKEEPING", "LINE", "Sorting", "sorting_of"]
 
@@ -43,7 +45,7 @@ class Sorting:
         usurping: Corrected rows whose key is somebody else's in the dataset as it stands; none in a delivery.
         lines: All lines of quarantined rows.
         quarantine: The same with the row's key, as it is written.
-        warnings: Lines of rows that fail a rule that is not critical.
+        warnings: Lines of rows that fail a rule that is not critical, or whose key stands in two places.
         duplicates: Rows another one stands for.
         accepted: The rows that go on.
         counts: Rule, column, outcome and how often; what `conform` refused it has counted itself.
@@ -68,7 +70,7 @@ def sorting_of(contracts: Contracts, tail: str, *, corrected: bool = False) -> S
     """Return how the rows of a dataset are sorted, those of a delivery or those that its department has corrected."""
     key = (contracts.digest, tail, corrected)
     if key not in _compiled:
-        expressions = _Expressions(contracts.sources[tail], corrected)
+        expressions = _Expressions(contracts.sources[tail], corrected, contracts.codelists.get(VARIANTS))
         tables = (getattr(expressions, field.name) for field in fields(Sorting))
         _compiled[key] = Sorting(*(str(ibis.to_sql(table, dialect="duckdb")) for table in tables))
     return _compiled[key]
@@ -77,8 +79,9 @@ def sorting_of(contracts: Contracts, tail: str, *, corrected: bool = False) -> S
 class _Expressions:
     """The expressions of one dataset over tables that are there when they are computed."""
 
-    def __init__(self, contract: SourceContract, corrected: bool) -> None:
+    def __init__(self, contract: SourceContract, corrected: bool, variants: Codelist | None) -> None:
         self.contract = contract
+        self.variants = variants
         self.corrected = corrected
         self.keys = list(contract.keys)
         row = contract.arrow_schema.append(pa.field("_row", pa.int64()))
@@ -128,7 +131,8 @@ class _Expressions:
         rows = rows.semi_join(shared, self.keys)
         newest = [ibis.desc(name, nulls_first=False) for name in (order_by, "_row") if name]
         window = ibis.window(group_by=self.keys, order_by=newest)
-        agrees = [rows[name].identical_to(rows[name].first(include_null=True).over(window)) for name in identity]
+        told = {name: self._compared(rows, name) for name in identity}
+        agrees = [value.identical_to(value.first(include_null=True).over(window)) for value in told.values()]
         placed = rows.mutate(kept_row=rows["_row"].first().over(window), agrees=ibis.and_(*agrees))
         return placed.filter(placed["_row"] != placed.kept_row).select("_row", "kept_row", "agrees")
 
@@ -154,8 +158,17 @@ class _Expressions:
         pairs, identity = self._pairs, self.contract.identity
         if not self.corrected or not identity:
             return self._held("losers").select("_row").limit(0)
-        agrees = [pairs[name].identical_to(pairs[f"earlier_{name}"]) for name in identity]
+        agrees = [
+            self._compared(pairs, name).identical_to(self._compared(pairs, name, f"earlier_{name}"))
+            for name in identity
+        ]
         return pairs.filter(~ibis.and_(*agrees)).select("_row")
+
+    def _compared(self, rows: ibis.Table, name: str, column: str = "") -> ibis.Value:
+        """A column as it is held against another row's: a person's name whatever variant it is written with."""
+        value = rows[column or name]
+        is_name = self.contract.by_name[name].operation == "person_name"
+        return comparable(value, self.variants) if is_name else value
 
     @cached_property
     def lines(self) -> ibis.Table:
@@ -182,7 +195,25 @@ class _Expressions:
 
     @cached_property
     def warnings(self) -> ibis.Table:
-        return self._with_keys(self._of_rules(critical=False))
+        lines, told = self._of_rules(critical=False), self._in_two_places()
+        return self._with_keys(lines if told is None else lines.union(told))
+
+    def _in_two_places(self) -> ibis.Table | None:
+        """Lines of accepted rows whose key another record has in another place."""
+        losers = self._held("losers")
+        others = losers.filter(~losers.agrees)
+        found = two_places(self.contract, self._without().anti_join(others, "_row"), self.earlier)
+        if found is None:
+            return None
+        return found.semi_join(self.accepted, "_row").select(
+            "_row",
+            rule_id=ibis.literal(str(Reason.TWO_PLACES)),
+            column=ibis.literal(self.contract.place),
+            reason=ibis.literal(f"{Reason.TWO_PLACES.meaning}：") + found.places,
+            severity=ibis.literal("warning"),
+            clause=ibis.literal(_CLAUSE),
+            acts=ibis.literal(self.contract.department),
+        )
 
     def _with_keys(self, lines: ibis.Table) -> ibis.Table:
         """Add the row's key as the department knows it; a key that could not be read, as it came."""

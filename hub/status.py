@@ -6,14 +6,16 @@ from typing import Any
 
 from hub.context import Hub
 from hub.errors import CountsError
-from hub.exchange.receipts import delivery_counts
+from hub.exchange.receipts import delivery_counts, undelivered
 from hub.exchange.versions import newest_versions
+from hub.ledger.repeats import repeats
+from hub.withheld import reason_of, told
 
 __all__ = ["status"]
 
 
 def status(hub: Hub) -> dict[str, Any]:
-    """Return release, batches, withheld and held deliveries, products and what was sent as one JSON-able object.
+    """Return release, batches, withheld, held and repeated deliveries, products and what was sent, JSON-able.
 
     Raises:
         CountsError: A checked batch does not add up.
@@ -52,7 +54,8 @@ def status(hub: Hub) -> dict[str, Any]:
                 "dataset": batch.tail.partition("/")[2],
                 "batch": batch.id,
                 "offer": batch.offer,
-                "reason": batch.note,
+                "code": reason_of(batch.note)[0],
+                "reason": told(batch.note),
             }
             for batch in batches
             if batch.state == "withheld"
@@ -63,10 +66,21 @@ def status(hub: Hub) -> dict[str, Any]:
                 "dataset": batch.tail.partition("/")[2],
                 "batch": batch.id,
                 "offer": batch.offer,
-                "reason": batch.note,
+                "code": reason_of(batch.note)[0],
+                "reason": told(batch.note),
             }
             for batch in batches
             if batch.state == "held"
+        ],
+        "repeated": [
+            {
+                "system": repeat.tail.partition("/")[0],
+                "dataset": repeat.tail.partition("/")[2],
+                "batch": repeat.batch,
+                "offer": repeat.offer,
+                "at": repeat.at.isoformat(),
+            }
+            for repeat in repeats(hub.database)
         ],
         "products": [
             {
@@ -79,4 +93,5 @@ def status(hub: Hub) -> dict[str, Any]:
             for version in newest_versions(hub)
         ],
         "deliveries": delivery_counts(hub),
+        "undelivered": [{"receiver": row.receiver, "state": row.state, "reason": row.note} for row in undelivered(hub)],
     }

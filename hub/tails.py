@@ -3,81 +3,50 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hub.context import Hub
 from hub.errors import StopError
 from hub.store import write_atomically
+from hub.stubs import SAMPLES, chosen, contract_stub, suite_stub
 
 __all__ = ["scaffold", "show"]
 
 _TAIL = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
 
-# ruff: noqa: E501 - the stub keeps one column a line, as contracts do
-_CONTRACT = """\
-# {dataset}: one sentence on what this is and how it comes.
-apiVersion: v3.2.0
-kind: DataContract
-id: {tail}
-name: 中文名称
-version: 0.1.0
-status: draft
-domain: population
-team: {{name: {department}, description: 数源部门}}
-slaProperties: [{{property: frequency, value: 1, unit: m}}]
-customProperties:
-  - {{property: connection, value: {connection}}}
-  - {{property: pull, value: {{mode: snapshot, pattern: "{dataset}_*.csv", format: csv, encoding: gb18030}}}}
-  - property: feeds
-    value:
-      - {{entity: person, set: {{id_type_code: "111"}}}}
-schema:
-  - name: {dataset}
-    businessName: 中文名称
-    physicalName: {dataset}
-    logicalType: object
-    properties:
-      - {{name: id_number, physicalName: 身份证号, businessName: 身份证号, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1, classification: L3, transformLogic: resident_id}}
-      - {{name: person_name, physicalName: 姓名, businessName: 姓名, logicalType: string, required: true, classification: L2, transformLogic: person_name}}
-"""
 
-_SUITE = """\
-# What must be true of {tail} beyond what its contract's types say.
-name: {tail}
-expectations: []
-meta: {{owner: {department}}}
-"""
+def scaffold(root: Path, tail: str, connections: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """Write stubs of a new dataset: contract, suite, and a sample where the department delivers files.
 
-# An invented person: the number is right in form under a county code the police never issue.
-_SAMPLE = "身份证号,姓名\n320372198001019950,李样例\n"
-
-
-def scaffold(root: Path, tail: str, connections: list[str]) -> list[Path]:
-    """Write stubs of a new dataset: contract, suite, sample; existing files are left alone.
+    They are whole as they stand: every command works on as before. Existing files are left alone.
 
     Args:
         root: The repository.
         tail: `<department>/<dataset>`; the department has a file in `connectors/systems/`.
-        connections: The department's connections; the first is written into the stub.
+        connections: The department's connections; the stub is for files where one takes files, else for the first.
 
     Raises:
         StopError: The tail is not of that form, or one of the files is there already.
     """
     if not _TAIL.fullmatch(tail):
         raise StopError("hub new", repr(tail), "<department>/<dataset> in lower case, digits and _", "name it so")
-    department, dataset = tail.split("/")
-    values = {"tail": tail, "department": department, "dataset": dataset, "connection": connections[0]}
+    dataset = tail.partition("/")[2]
+    name = chosen(connections)
     files = {
-        root / "schemas" / "sources" / f"{tail}.yml": _CONTRACT.format(**values),
-        root / "expectations" / "sources" / f"{tail}.yml": _SUITE.format(**values),
-        root / "samples" / "drops" / tail / f"{dataset}_20261101.csv": _SAMPLE,
+        root / "schemas" / "sources" / f"{tail}.yml": contract_stub(tail, name, connections[name]).encode(),
+        root / "expectations" / "sources" / f"{tail}.yml": suite_stub(tail).encode(),
     }
+    sample = SAMPLES.get(str(connections[name]["kind"]))
+    if sample is not None:
+        suffix, encoding, text = sample
+        files[root / "samples" / "drops" / tail / f"{dataset}_20261101{suffix}"] = text.encode(encoding)
     present = [str(path.relative_to(root)) for path in files if path.exists()]
     if present:
         raise StopError("hub new", f"already there: {', '.join(present)}", "a tail nobody has", "choose another name")
     for path, content in files.items():
-        write_atomically(path, content.encode("gb18030" if path.suffix == ".csv" else "utf-8"))
+        write_atomically(path, content)
     return list(files)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,8 @@ def validate(
     Args:
         paths: The files of the table.
         contract: Names the table; its key columns, or else its required ones, identify a failing row.
-        suite: Expectations, e.g. `[*structural(contract), *load_suite(contract.tail)]`. `{"$PARAMETER": "as_of"}` (the
-            day) and `{"$PARAMETER": "as_of_end"}` (its last moment) stand for values of this run.
+        suite: Expectations, e.g. `[*structural(contract), *load_suite(contract.tail)]`. `{"$PARAMETER": "as_of"}`
+            stands for the day of this run.
         codelists: The code lists that the suite may name.
         failures: The Parquet file to write.
         as_of: The day ages are reckoned on.
@@ -149,7 +149,7 @@ def _judge(
 ) -> list[Verdict]:
     """Run the suite once; give a verdict for each part: some files, and where to write their failing rows."""
     key = tuple(key) or contract.keys or tuple(column.name for column in contract.columns if column.required)
-    parameters = {"as_of": as_of, "as_of_end": datetime.combine(as_of, time.max)}
+    parameters = {"as_of": as_of}
     lists = [
         codelists[name] for name in sorted({i["kwargs"]["code_list"] for i in suite if "code_list" in i["kwargs"]})
     ]

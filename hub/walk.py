@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from time import monotonic
 
 from hub.context import CHINA, Hub
+from hub.due import build_is_due, built_from, due_datasets, waits_for
 from hub.errors import RetryError, SetAsideError, StopError
 from hub.ledger import Batch
 from hub.steps.check import check_together
@@ -37,6 +37,7 @@ __all__ = [
     "run",
     "send_out",
     "take_in",
+    "waits_for",
 ]
 
 
@@ -103,14 +104,16 @@ class Backfill:
     """What a pull does beside going on where the last one ended.
 
     Attributes:
-        since: Increments begin here; None: where the last pull ended.
+        since: Increments begin here where that is earlier; None: where the last pull ended.
         accept_deletions: Believe that rows are gone, however many.
         replay: Conform and check once more what landed since `since`, or all of it, instead of pulling.
+        due_only: Leave out datasets whose news of the present period has come.
     """
 
     since: datetime | None = None
     accept_deletions: bool = False
     replay: bool = False
+    due_only: bool = False
 
 
 FORWARD = Backfill()
@@ -127,31 +130,38 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = 
         how: Where to begin.
 
     Raises:
-        StopError, RetryError: There is no such department, or at least one dataset failed; each is named.
+        StopError, RetryError: There is no such department, or at least one dataset failed; each is named. Or another
+            process is at it.
     """
-    contracts = hub.contracts.of_system(system)
-    hub.ledger.start_pull(system)
+    contracts = due_datasets(hub, system) if how.due_only else hub.contracts.of_system(system)
     batches: list[Batch] = []
     faults: list[StopError | RetryError] = []
     watch = _Watch(notify)
-    for contract in contracts:
-        try:
-            landed = _pulled(hub, contract.tail, how)
-        except (StopError, RetryError) as error:
-            faults.append(error)
-            continue
-        batches += landed
-        watch.tell("pull", contract.tail, sum(batch.landed for batch in landed))
-    if faults:
-        hub.ledger.end_pull(system, "failed", "; ".join(fault.where for fault in faults))
-        raise _together(system, faults)
+    with hub.ledger.at_work(system):
+        hub.ledger.start_pull(system)
+        for contract in contracts:
+            try:
+                landed = _pulled(hub, contract.tail, how, notify)
+            except (StopError, RetryError) as error:
+                faults.append(error)
+                continue
+            batches += landed
+            watch.tell("pull", contract.tail, sum(batch.landed for batch in landed))
+        if faults:
+            hub.ledger.end_pull(system, "failed", "; ".join(fault.where for fault in faults))
+            raise _together(system, faults)
+        hub.ledger.move_pull(system, "running", "landed")
     return batches
 
 
-def _pulled(hub: Hub, tail: str, how: Backfill) -> list[Batch]:
+def _pulled(hub: Hub, tail: str, how: Backfill, notify: Notify) -> list[Batch]:
     if how.replay:
         return reopen(hub, tail, how.since)
-    return pull(hub, tail, since=how.since, accept_deletions=how.accept_deletions)
+
+    def tell(text: str) -> None:
+        notify(Event("pull", text, 0, 0.0))
+
+    return pull(hub, tail, since=how.since, accept_deletions=how.accept_deletions, tell=tell)
 
 
 def reopen(hub: Hub, tail: str, since: datetime | None) -> list[Batch]:
@@ -195,13 +205,14 @@ def take_in(hub: Hub, system: str, notify: Notify = _quiet) -> list[Batch]:
     faults: list[StopError | RetryError] = []
     watch = _Watch(notify)
     # Corrections that come in meanwhile wait, and so does another pull.
-    with hub.ledger.locked(f"pull {system}"):
+    with hub.ledger.at_work(system), hub.ledger.locked(f"pull {system}"):
+        hub.ledger.move_pull(system, "landed", "running")
         for contract in hub.contracts.of_system(system):
             try:
                 done += _take_in_dataset(hub, contract.tail, watch)
             except (StopError, RetryError) as error:
                 faults.append(error)
-    hub.ledger.end_pull(system, "failed" if faults else "done", "; ".join(fault.where for fault in faults))
+        hub.ledger.end_pull(system, "failed" if faults else "done", "; ".join(fault.where for fault in faults))
     if faults:
         raise _together(system, faults)
     return done
@@ -224,21 +235,6 @@ def _take_in_dataset(hub: Hub, tail: str, watch: _Watch) -> list[Batch]:
     return checked
 
 
-def build_is_due(hub: Hub) -> bool:
-    """Whether a new release may differ from the live one: no pull is open, and batches, day or contracts changed."""
-    if hub.ledger.open_pulls():
-        return False
-    path = _built_from(hub)
-    done = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    released = hub.ledger.newest_release()
-    return released is None or done != merge_inputs(hub)
-
-
-def _built_from(hub: Hub) -> Path:
-    """The file that says what the last whole build was made from."""
-    return hub.lake.root / "5-base" / "inputs.json"
-
-
 def build(hub: Hub, notify: Notify = _quiet) -> Release | None:
     """Steps 4 to 6: the present rows become base tables and go live; None where nothing changed."""
     watch = _Watch(notify)
@@ -248,7 +244,7 @@ def build(hub: Hub, notify: Notify = _quiet) -> Release | None:
         watch.tell("link", "", sum(link(hub).values()))
         watch.tell("merge", "", sum(merge(hub).values()))
         made = release(hub)
-        write_atomically(_built_from(hub), json.dumps(inputs, indent=1).encode())
+        write_atomically(built_from(hub), json.dumps(inputs, indent=1).encode())
         watch.tell("release", "", sum(table["rows"] for table in made.tables.values()) if made else 0)
     return made
 
@@ -285,9 +281,12 @@ def run(
                 part(hub, name, notify)
             except (StopError, RetryError) as error:
                 faults.append(error)
-    made = build(hub, notify) if build_is_due(hub) else None
+    made = build(hub, notify) if not waits_for(hub) and build_is_due(hub) else None
     if hub.ledger.newest_release() is not None:
-        send_out(hub, notify)
+        try:
+            send_out(hub, notify)
+        except (StopError, RetryError) as error:
+            faults.append(error)
     if faults:
         raise _together(", ".join(names), faults)
     return made

@@ -9,10 +9,13 @@ import yaml
 
 from hub.contract_types import BaseContract, Contract, ProductContract, System
 
-__all__ = ["Step", "at", "column", "error_line", "file_of", "item", "line_of"]
+__all__ = ["Fault", "Step", "at", "column", "error_line", "file_of", "item", "line_of"]
 
 Step = str | int | tuple[str, str]
 """One step into a document: a mapping's key, a list's place, or (`key`, `value`): the item of a list that has them."""
+
+Fault = tuple[tuple[Step, ...], str]
+"""The way to what is wrong in its file, and one sentence."""
 
 
 def item(name: str, *steps: Step) -> tuple[Step, ...]:

@@ -20,6 +20,7 @@ from hub.context import Hub
 from hub.demo.airflow import Airflow, TaskRun
 from hub.demo.follow import Line
 from hub.demo.processes import tail
+from hub.exchange.receipts import last_hashes
 from hub.status import status
 
 __all__ = ["Display", "displaying", "example_village", "print_failures", "print_result"]
@@ -133,8 +134,8 @@ def example_village(hub: Hub) -> str:
 
 
 def _villages(hub: Hub) -> list[str]:
-    folder = hub.lake.outbox() / "village"
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    """The villages that the ledger says were reached: a folder of the outbox may be left of an interrupted delivery."""
+    return sorted(last_hashes(hub, "village"))
 
 
 def print_result(console: Console, hub: Hub, release_before: int | None) -> None:

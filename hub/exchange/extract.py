@@ -103,10 +103,12 @@ def extract(
 
     Raises:
         ScopeError: The grant does not cover the product or the division, or the division is not this hub's.
-        StopError: The product is unknown or unpublished, or the format does not fit it.
+        StopError: The product is unknown or unpublished, the format does not fit it, or there is no such folder.
     """
     if format not in FORMATS:
         raise StopError("extract", f"format {format!r}", ", ".join(FORMATS), "choose one of these")
+    if not output.parent.is_dir():
+        raise StopError("extract", f"{output.parent} is no folder", "a file in a folder that is there", "make it first")
     contract, version = _published(hub, product)
     if grant is not None and not _covered(hub, grant, product, division):
         hub.ledger.audit("extract_refused", actor, {"product": product, "division": division, "grant": grant.id})
@@ -114,7 +116,7 @@ def extract(
             "extract", "a product or division outside the grant", "what the grant names", "ask for a grant"
         )
     asked = follow(hub, division)
-    with hub.engine() as engine, tempfile.TemporaryDirectory(dir=_folder(output)) as scratch:
+    with hub.engine() as engine, tempfile.TemporaryDirectory(dir=output.parent) as scratch:
         table = _scoped(hub, engine, contract, version, asked)
         job = _Job(hub, engine, contract, version, asked, table, Path(scratch) / output.name)
         rows = FORMATS[format](job)
@@ -170,11 +172,6 @@ class _Job:
         use = self.product.sharing["condition"]
         day, number = self.version.as_of_date, self.version.release_number
         return f"{name} {self.product.title} · 数据日期 {day} · 第{number}期 · {use}{note}"
-
-
-def _folder(output: Path) -> Path:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    return output.parent
 
 
 def _published(hub: Hub, product: str) -> tuple[ProductContract, ProductVersion]:

@@ -1,4 +1,7 @@
-"""Grants: a named operator may read one division's part of named products, for a purpose, until a day."""
+"""Grants: a named operator may read one division's part of named products, for a purpose, until a day.
+
+Those for a department's own issues are apart, in `hub.exchange.grants_system`; nobody signs in by them.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,27 @@ from hub.errors import ScopeError, StopError
 from hub.ledger import now
 from hub.ledger.models import GrantRow
 
-__all__ = ["DIVISION_CODE", "Grant", "create_grant", "grant_in_force", "list_grants", "revoke_grant", "sign_in"]
+__all__ = [
+    "DIVISION_CODE",
+    "MOST_DAYS",
+    "Grant",
+    "create_grant",
+    "grant_in_force",
+    "hash_code",
+    "list_grants",
+    "revoke_grant",
+    "sign_in",
+]
 
 DIVISION_CODE = re.compile(r"\d{2}|\d{4}|\d{6}|\d{9}|\d{12}", re.ASCII)
 """A division's code, with or without the zeros that only fill up; any other length would be the head of several."""
 
+MOST_DAYS = 1096
+"""No grant is longer."""
+
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that reads like something else
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+_OF_DIVISIONS = GrantRow.system.is_(None)
 
 
 @dataclass(frozen=True)
@@ -104,7 +121,7 @@ def create_grant(
         expires_at=now() + timedelta(days=days),
         revoked_at=None,
         salt=salt,
-        code_hash=_hash(code, salt),
+        code_hash=hash_code(code, salt),
         is_demo=demo,
     )
     with Session(hub.database, expire_on_commit=False) as session, session.begin():
@@ -126,8 +143,8 @@ def _faults(hub: Hub, named: Mapping[str, str], division: str, days: int, produc
         faults.append(f"division {division} lies outside this hub's division {hub.settings.division}")
     faults += [f"product {name!r} is unknown" for name in products if name not in hub.contracts.products]
     faults += [f"the {name} is empty" for name, text in named.items() if not text.strip()]
-    if not 1 <= days <= 1096:
-        faults.append(f"{days} days, allowed are 1 to 1096")
+    if not 1 <= days <= MOST_DAYS:
+        faults.append(f"{days} days, allowed are 1 to {MOST_DAYS}")
     if any(g.operator == named["operator"] and _in_force(g) and not g.is_demo for g in list_grants(hub)):
         faults.append("this operator has a grant in force; revoke it first")
     return faults
@@ -136,34 +153,35 @@ def _faults(hub: Hub, named: Mapping[str, str], division: str, days: int, produc
 def sign_in(hub: Hub, operator: str, code: str) -> Grant | None:
     """The grant in force that an operator's code opens, or None; takes equally long either way."""
     with Session(hub.database) as session:
-        rows = list(session.scalars(select(GrantRow).where(GrantRow.operator == operator)))
+        rows = list(session.scalars(select(GrantRow).where(GrantRow.operator == operator, _OF_DIVISIONS)))
     found = None
     for row in rows:
-        matches = hmac.compare_digest(_hash(code.strip().lower(), row.salt), row.code_hash)
+        matches = hmac.compare_digest(hash_code(code.strip().lower(), row.salt), row.code_hash)
         if matches and _in_force(_grant(row)):
             found = _grant(row)
     if not rows:
         # An unknown operator costs what a known one does, so that time does not tell them apart.
-        _hash(code, b"\0" * 16)
+        hash_code(code, b"\0" * 16)
     return found
 
 
 def grant_in_force(hub: Hub, grant_id: str) -> Grant | None:
     """The grant with this id, or None where it is unknown, revoked or past its day."""
     with Session(hub.database) as session:
-        row = session.get(GrantRow, grant_id)
+        row = session.scalars(select(GrantRow).where(GrantRow.id == grant_id, _OF_DIVISIONS)).first()
         grant = _grant(row) if row else None
     return grant if grant is not None and _in_force(grant) else None
 
 
 def list_grants(hub: Hub) -> list[Grant]:
-    """All grants, the newest first."""
+    """All grants for divisions, the newest first."""
+    newest = select(GrantRow).where(_OF_DIVISIONS).order_by(GrantRow.created_at.desc())
     with Session(hub.database) as session:
-        return [_grant(row) for row in session.scalars(select(GrantRow).order_by(GrantRow.created_at.desc()))]
+        return [_grant(row) for row in session.scalars(newest)]
 
 
-def revoke_grant(hub: Hub, grant_id: str) -> Grant:
-    """End a grant now; whoever is signed in by it is out at the next request.
+def revoke_grant(hub: Hub, grant_id: str) -> datetime:
+    """End a grant of either kind now and return since when; whoever is signed in by it is out at the next request.
 
     Raises:
         ScopeError: There is no such grant.
@@ -174,14 +192,15 @@ def revoke_grant(hub: Hub, grant_id: str) -> Grant:
             raise ScopeError("grant", f"no grant {grant_id}", "an id of `hub grant list`", "look it up there")
         row.revoked_at = row.revoked_at or now()
     hub.ledger.audit("grant_revoked", row.holder, {"grant": grant_id})
-    return _grant(row)
+    return row.revoked_at
 
 
 def _in_force(grant: Grant) -> bool:
     return grant.revoked_at is None and grant.expires_at > now()
 
 
-def _hash(code: str, salt: bytes) -> bytes:
+def hash_code(code: str, salt: bytes) -> bytes:
+    """Return what is kept of an access code."""
     return hashlib.scrypt(code.encode(), salt=salt, dklen=32, **_SCRYPT)
 
 
@@ -190,7 +209,7 @@ def _grant(row: GrantRow) -> Grant:
         id=row.id,
         holder=row.holder,
         operator=row.operator,
-        division_code=row.division_code,
+        division_code=str(row.division_code),
         products=tuple(row.products["names"]),
         purpose=row.purpose,
         created_at=row.created_at,

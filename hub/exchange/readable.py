@@ -15,6 +15,9 @@ from hub.store import Lake
 
 __all__ = ["csv_bytes", "product_table", "readable"]
 
+_TOO_MANY = 5_000
+"""From so many titles on, as divisions have, the codes stay: industries are 2,000."""
+
 
 def product_table(engine: Engine, lake: Lake, product: ProductContract, version: int) -> ibis.Table:
     """Rows of one version of a product."""
@@ -26,8 +29,9 @@ def readable(table: ibis.Table, product: ProductContract, codelists: Mapping[str
     columns = {}
     for column in product.columns:
         value = table[column.name]
-        if column.codelist and len(codelists[column.codelist].titles) < 1_000:
-            value = value.substitute(dict(codelists[column.codelist].titles))
+        if column.codelist and len(codelists[column.codelist].titles) < _TOO_MANY:
+            titles = ibis.literal(dict(codelists[column.codelist].titles), type="map<string, string>")
+            value = ibis.coalesce(titles.get(value), value)
         elif column.kind == "boolean":
             value = value.cases((True, "是"), (False, "否"))
         columns[column.title] = value

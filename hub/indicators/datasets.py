@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from hub.context import CHINA, Hub
+from hub.cycles import CYCLE_DAYS
 from hub.scorecard import DIMENSIONS, DatasetScore, month_of, scorecard
 
 __all__ = ["DatasetState", "dataset_states"]
-
-_CYCLE_DAYS: Mapping[str, int] = {"d": 1, "w": 7, "m": 31, "q": 92, "y": 366}
 
 
 @dataclass(frozen=True)
@@ -73,4 +72,4 @@ def _state(hub: Hub, tail: str, last: date | None, today: date, score: DatasetSc
 
 def _days(cycle: str) -> int | None:
     number, unit = cycle[:-1], cycle[-1:]
-    return int(number) * _CYCLE_DAYS[unit] if number.isdigit() and unit in _CYCLE_DAYS else None
+    return int(number) * CYCLE_DAYS[unit] if number.isdigit() and unit in CYCLE_DAYS else None

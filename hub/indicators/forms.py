@@ -16,7 +16,7 @@ from hub.errors import StopError
 from hub.exchange.extract import Followed, follow
 from hub.indicators.datasets import DatasetState, dataset_states
 from hub.indicators.formulas import Formula, formulas
-from hub.indicators.table import LEAST_SHOWN
+from hub.indicators.suppression import LEAST_SHOWN
 from hub.scorecard import DIMENSIONS
 from hub.steps.publish import register_release
 

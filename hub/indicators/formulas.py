@@ -48,6 +48,7 @@ class Formula:
         target: The value that is asked for, where there is one.
         clause: The rule or source it comes from.
         is_persons: Whether it counts people, so that few of them must not be shown.
+        family: Names the indicators whose numerators are parts and sum of each other; empty where it has none.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Formula:
     target: float | None
     clause: str
     is_persons: bool
+    family: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def _formula(row: Mapping[str, str]) -> Formula:
         target=float(row["target"]) if row["target"] else None,
         clause=row["source"],
         is_persons=row["counts"] == "persons",
+        family=row["family"],
     )
 
 
@@ -120,13 +123,14 @@ def circle_of(contracts: Contracts | None = None) -> Circle:
 
 def indicator_faults(contracts: Contracts) -> list[str]:
     """Say what is wrong with measures and ratios, by file and line: what is no SQL, names that lead nowhere."""
-    if "indicator" not in contracts.base:
+    if "indicator" not in contracts.base or contracts.is_unread(_LIST):
         return []
     known = {"division_code", "village_count", *CIRCLE_MEASURES}
     known |= {f"near_{name}" for name in circle_of(contracts).industries}
     faults = []
     for group, query in measures_of(contracts).items():
-        names, text = _measured(contracts, query, {*contracts.base, "release_date", *_before(contracts, group)})
+        readable = {*contracts.base, "release_date", *_before(contracts, group), *_unread(contracts)}
+        names, text = _measured(contracts, query, readable)
         line = at(contracts.root, _CONTRACT, *item("measures", group))
         if group in contracts.base:
             faults.append(f"{line}: measures {group} are called like a base table")
@@ -135,6 +139,11 @@ def indicator_faults(contracts: Contracts) -> list[str]:
         known |= names
     faults += [f"{line}: {text}" for line, text in _ratio_faults(contracts.root, known)]
     return faults
+
+
+def _unread(contracts: Contracts) -> set[str]:
+    """Base tables that are there, though nothing can be said of them."""
+    return {Path(file).stem for file in contracts.unread if file.startswith("schemas/base/")}
 
 
 def _before(contracts: Contracts, group: str) -> list[str]:

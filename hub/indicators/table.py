@@ -10,15 +10,14 @@ import ibis
 
 from hub.indicators.circles import covered
 from hub.indicators.formulas import Formula, circle_of, formulas, measure_names, measures_of
+from hub.indicators.suppression import suppress
 
-__all__ = ["LEAST_SHOWN", "LEVELS", "indicator"]
+__all__ = ["LEVELS", "indicator"]
 
 LEVELS: Mapping[str, int] = {"province": 2, "prefecture": 4, "county": 6, "town": 9, "village": 12}
 """Level -> how many digits its codes have before the zeros."""
-LEAST_SHOWN = 5
-"""Fewer people than this are not shown in a product."""
 _CIRCLE = "circle"
-_SUMS, _ROWS = "indicator__sums", "indicator__rows"
+_SUMS, _ROWS, _SHOWN = "indicator__sums", "indicator__rows", "indicator__shown"
 
 _HOMES = """
 SELECT a.division_code, a.longitude, a.latitude, COUNT(*) AS residents,
@@ -38,9 +37,8 @@ def indicator(tables: Mapping[str, ibis.Table], as_of: date) -> ibis.Table:
     """Reckon every indicator of every division of the hub's tables.
 
     A level above the hub's own division has what the hub knows of it; `village_count` says of how many villages. A row
-    is left out where its denominator is 0. `is_suppressed` marks ratios of people where those counted, or those not
-    counted, are fewer than `LEAST_SHOWN`, and the next smallest neighbour where a single one could be reckoned from the
-    sum above.
+    is left out where its denominator is 0. Where `is_suppressed`, few people are meant (see `suppress`), and numerator,
+    denominator and value are null.
 
     Args:
         tables: Base tables as the engine calls them; all others are derived already.
@@ -52,8 +50,10 @@ def indicator(tables: Mapping[str, ibis.Table], as_of: date) -> ibis.Table:
     groups = {**measures_of(), _CIRCLE: ""}
     backend.raw_sql(f"CREATE OR REPLACE TABLE {_SUMS} AS {_summed(groups, near.column_names, as_of)}")
     backend.con.unregister(_CIRCLE)
-    backend.raw_sql(f"CREATE OR REPLACE TABLE {_ROWS} AS {_rows(formulas(), as_of)}")
-    made: ibis.Table = backend.table(_ROWS)
+    backend.raw_sql(f"CREATE OR REPLACE TABLE {_ROWS} AS {_rows(formulas())}")
+    suppress(backend.con, _ROWS)
+    backend.raw_sql(f"CREATE OR REPLACE TABLE {_SHOWN} AS {_shown(as_of)}")
+    made: ibis.Table = backend.table(_SHOWN)
     return made
 
 
@@ -81,28 +81,27 @@ def _summed(groups: Mapping[str, str], circle: Sequence[str], as_of: date) -> st
     return f"WITH {', '.join(parts)} {' UNION ALL '.join(levels)}"
 
 
-def _rows(ratios: Iterable[Formula], as_of: date) -> str:
-    """One row a division and indicator, with what must be hidden."""
+def _rows(ratios: Iterable[Formula]) -> str:
+    """One row a division and indicator, with what `suppress` needs; nothing is hidden yet."""
     structs = ", ".join(
         f"{{'indicator_code': '{one.code}', 'numerator': ({one.numerator})::DOUBLE,"
-        f" 'denominator': ({one.denominator or 'NULL'})::DOUBLE, 'scale': {one.scale}, 'is_persons': {one.is_persons}}}"
+        f" 'denominator': ({one.denominator or 'NULL'})::DOUBLE, 'scale': {one.scale}, 'is_persons': {one.is_persons},"
+        f" 'family': nullif('{one.family}', ''), 'counted': '{one.numerator}', 'measured': '{one.denominator}'}}"
         for one in ratios
     )
     return f"""
-WITH told AS (SELECT division_code, digits, village_count, unnest([{structs}], recursive := true) FROM {_SUMS}),
-known AS (
-  SELECT *, rpad(left(division_code, CASE digits WHEN 12 THEN 9 WHEN 9 THEN 6 ELSE digits - 2 END), 12, '0')
-         AS parent_code,
-         is_persons AND (numerator BETWEEN 1 AND {LEAST_SHOWN - 1}
-                         OR denominator - numerator BETWEEN 1 AND {LEAST_SHOWN - 1}) AS is_small
-  FROM told SEMI JOIN division USING (division_code) WHERE denominator IS NULL OR denominator > 0),
-beside AS (
-  SELECT *, COUNT(*) FILTER (WHERE is_small) OVER neighbours AS hidden,
-         row_number() OVER (PARTITION BY indicator_code, digits, parent_code
-                            ORDER BY is_small OR numerator = 0, numerator, division_code) AS place
-  FROM known WINDOW neighbours AS (PARTITION BY indicator_code, digits, parent_code))
-SELECT division_code || '-' || indicator_code AS indicator_key, division_code, indicator_code,
-       '{as_of:%Y-%m}' AS period, ROUND(numerator, 2) AS numerator, ROUND(denominator, 2) AS denominator,
-       ROUND(CASE WHEN denominator IS NULL THEN numerator ELSE numerator * scale / denominator END, 2) AS value,
-       village_count, is_small OR (is_persons AND hidden = 1 AND place = 1 AND numerator > 0) AS is_suppressed
-FROM beside"""  # noqa: S608 -- of contracts, checked
+SELECT *, division_code || '-' || indicator_code AS indicator_key, false AS hidden,
+       rpad(left(division_code, CASE digits WHEN 12 THEN 9 WHEN 9 THEN 6 ELSE digits - 2 END), 12, '0') AS parent_code
+FROM (SELECT division_code, digits, village_count, unnest([{structs}], recursive := true) FROM {_SUMS})
+SEMI JOIN division USING (division_code) WHERE denominator IS NULL OR denominator > 0"""  # noqa: S608 -- contracts
+
+
+def _shown(as_of: date) -> str:
+    """The rows as everybody may see them: of what is hidden no number is kept."""
+    return f"""
+SELECT indicator_key, division_code, indicator_code, '{as_of:%Y-%m}' AS period,
+       CASE WHEN NOT hidden THEN ROUND(numerator, 2) END AS numerator,
+       CASE WHEN NOT hidden THEN ROUND(denominator, 2) END AS denominator,
+       CASE WHEN NOT hidden THEN ROUND(COALESCE(numerator * scale / denominator, numerator), 2) END AS value,
+       village_count, hidden AS is_suppressed
+FROM {_ROWS}"""  # noqa: S608 -- names of this module

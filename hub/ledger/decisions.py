@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from hub.errors import StopError
-from hub.ledger.ledger import now
+from hub.ledger.clock import now
 from hub.ledger.models import KeyAliasRow, LinkDecisionRow, LinkEventRow, LinkReviewRow
 
 __all__ = [
@@ -245,7 +245,7 @@ def decide(database: Engine, number: int, actor: str, verdict: str, reason: str)
     with Session(database) as session, session.begin():
         row = session.get(LinkReviewRow, number, with_for_update=True)
         if row is None or row.state != "open":
-            raise StopError(f"pair {number}", "it is not open", "a number of `hub links`", "look there")
+            raise StopError(f"pair {number}", "it is not open", "a number of `hub link queue`", "look there")
         if session.get(LinkDecisionRow, (number, actor)) is not None:
             raise StopError(
                 f"pair {number}", "you have decided it already", "a second, different person", "let somebody else look"

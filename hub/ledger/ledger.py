@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from hub.errors import RetryError, StopError
-from hub.ledger.models import AuditRow, BatchRow, IssueRow, PullRow, ReleaseRow
+from hub.errors import StopError
+from hub.ledger.clock import now
+from hub.ledger.locks import lock_number
+from hub.ledger.models import AuditRow, BatchRow, IssueRow, ReleaseRow
+from hub.ledger.pulls import Pulls
 
-__all__ = ["AuditEntry", "Batch", "IssueCount", "Ledger", "now"]
+__all__ = ["AuditEntry", "Batch", "IssueCount", "Ledger"]
 
 _FIRST_HASH = "0" * 64
-
-
-def now() -> datetime:
-    """The present moment in UTC; the one clock of the ledger."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -89,55 +85,15 @@ class AuditEntry:
     details: Mapping[str, Any]
 
 
-class Ledger:
+class Ledger(Pulls):
     """Reads and writes the schema `ledger` of the hub's PostgreSQL."""
-
-    def __init__(self, database: Engine) -> None:
-        self.database = database
-
-    # Pulls: the build waits while one is expected or running.
-
-    def expect_pulls(self, systems: Iterable[str]) -> None:
-        """Note that each system is about to be pulled, so that the build waits for all of them together."""
-        with Session(self.database) as session, session.begin():
-            session.add_all(PullRow(system=name, state="expected", requested_at=now()) for name in systems)
-
-    def start_pull(self, system: str) -> int:
-        """Take the oldest expected pull of a system, or begin an unannounced one; return its number."""
-        with Session(self.database) as session, session.begin():
-            row = session.scalars(
-                select(PullRow)
-                .where(PullRow.system == system, PullRow.state.in_(("expected", "running")))
-                .order_by(PullRow.id)
-                .with_for_update()
-            ).first()
-            if row is None:
-                row = PullRow(system=system, requested_at=now())
-                session.add(row)
-            row.state, row.started_at = "running", now()
-            session.flush()
-            return row.id
-
-    def end_pull(self, system: str, state: str, note: str = "") -> None:
-        """Close every open pull of a system as `done` or `failed`."""
-        with Session(self.database) as session, session.begin():
-            for row in session.scalars(
-                select(PullRow).where(PullRow.system == system, PullRow.state.in_(("expected", "running")))
-            ):
-                row.state, row.ended_at, row.note = state, now(), note
-
-    def open_pulls(self) -> list[str]:
-        """Systems whose pull is expected or running, sorted."""
-        with Session(self.database) as session:
-            rows = session.scalars(select(PullRow.system).where(PullRow.state.in_(("expected", "running"))).distinct())
-            return sorted(rows)
 
     # Batches and their issues.
 
     def new_batch(self, tail: str, offer: str, mode: str) -> Batch:
         """Open the next batch of a dataset, in state `pulling`."""
         with Session(self.database) as session, session.begin():
-            session.execute(select(func.pg_advisory_xact_lock(_lock_number(f"batch {tail}"))))
+            session.execute(select(func.pg_advisory_xact_lock(lock_number(f"batch {tail}"))))
             last = session.scalar(select(func.max(BatchRow.id)).where(BatchRow.tail == tail))
             number = int(last.rpartition(".")[2]) + 1 if last else 1
             batch = Batch(
@@ -194,37 +150,12 @@ class Ledger:
         with Session(self.database) as session:
             return session.scalar(select(func.max(ReleaseRow.number)))
 
-    # One at a time, across all processes.
-
-    @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Hold a lock that all processes of this hub share; the server frees it if the holder dies.
-
-        Raises:
-            RetryError: Another process holds it.
-        """
-        with self.database.connect() as connection:
-            taken = connection.scalar(select(func.pg_try_advisory_lock(_lock_number(name))))
-            connection.commit()
-            if not taken:
-                raise RetryError(
-                    where=name,
-                    came="another process is at it",
-                    allowed="one process at a time",
-                    do="wait until that one has ended and run again",
-                )
-            try:
-                yield
-            finally:
-                connection.execute(select(func.pg_advisory_unlock(_lock_number(name))))
-                connection.commit()
-
     # The audit record.
 
     def audit(self, action: str, actor: str, details: Mapping[str, Any]) -> None:
         """Append to the audit record; `details` hold codes and counts, never a person's data."""
         with Session(self.database) as session, session.begin():
-            session.execute(select(func.pg_advisory_xact_lock(_lock_number("audit"))))
+            session.execute(select(func.pg_advisory_xact_lock(lock_number("audit"))))
             last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
             number, previous = (last.number + 1, last.hash) if last else (1, _FIRST_HASH)
             entry = AuditEntry(number, now(), action, actor, dict(details))
@@ -285,10 +216,6 @@ def _batch(row: BatchRow) -> Batch:
         note=row.note,
         columns=row.columns,
     )
-
-
-def _lock_number(name: str) -> int:
-    return zlib.crc32(f"community-data-hub {name}".encode())
 
 
 def _chain_hash(previous: str, entry: AuditEntry) -> str:

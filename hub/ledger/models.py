@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Boolean, Date, DateTime, ForeignKey, Identity, LargeBinary, MetaData, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -25,6 +36,8 @@ __all__ = [
     "ProductRow",
     "PullRow",
     "ReleaseRow",
+    "VerifyAnswerRow",
+    "VerifyTryRow",
 ]
 
 
@@ -160,16 +173,23 @@ class DeliveryRow(LedgerBase):
     delivered_at: Mapped[datetime]
     receipted_at: Mapped[datetime | None]
     receipted_by: Mapped[str | None]
+    receipt: Mapped[dict[str, Any] | None]
+    note: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class GrantRow(LedgerBase):
-    """Who may read which part, for what purpose, until when; the access code is kept as a salted hash."""
+    """Who may read which part, for what purpose, until when; the access code is kept as a salted hash.
+
+    A grant is for a division, or for one department's own issues.
+    """
 
     __tablename__ = "grant"
+    __table_args__ = (CheckConstraint("(division_code IS NULL) <> (system IS NULL)", name="ck_grant_scope"),)
     id: Mapped[str] = mapped_column(primary_key=True)
     holder: Mapped[str]
     operator: Mapped[str]
-    division_code: Mapped[str] = mapped_column(index=True)
+    division_code: Mapped[str | None] = mapped_column(index=True)
+    system: Mapped[str | None] = mapped_column(index=True)
     products: Mapped[dict[str, Any]]
     purpose: Mapped[str]
     created_at: Mapped[datetime]
@@ -244,3 +264,21 @@ class LinkDecisionRow(LedgerBase):
     verdict: Mapped[str]
     reason: Mapped[str]
     at: Mapped[datetime]
+
+
+class VerifyAnswerRow(LedgerBase):
+    """What a department has answered of one person, until when it holds; both question and answer unreadable here."""
+
+    __tablename__ = "verify_answer"
+    question: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    until: Mapped[datetime] = mapped_column(index=True)
+
+
+class VerifyTryRow(LedgerBase):
+    """How many tries of a day's quota a service has had, over all processes."""
+
+    __tablename__ = "verify_try"
+    tail: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    tries: Mapped[int]

@@ -1,4 +1,4 @@
-"""Numbered notices to the owners of datasets: a column or a code is no longer what was agreed."""
+"""Numbered notices to the owners of datasets: columns, codes or rows are not what was agreed or is here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from hub.errors import StopError
-from hub.ledger.ledger import Batch, now
+from hub.ledger.clock import now
+from hub.ledger.ledger import Batch
 from hub.ledger.models import NoticeRow
 
 __all__ = ["Notice", "close_notice", "notices", "open_notice"]
@@ -20,7 +21,8 @@ class Notice:
     """One notice.
 
     Attributes:
-        kind: `column_new`, `column_missing`, `column_renamed`, `column_retyped` or `code_unknown`.
+        kind: `column_new`, `column_missing`, `column_renamed`, `column_retyped`, `code_unknown`; `rows_differ` or
+            `rows_vanished`: the count audit found another number of rows at the source.
         subject: The column.
         detail: What changed, in words; never a value of a person.
     """

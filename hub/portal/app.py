@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.context import Hub
 from hub.errors import RetryError, ScopeError
-from hub.portal import downloads, pages, person, quality, review, session
+from hub.portal import downloads, issues, pages, person, quality, review, session
 from hub.portal.atlas import Atlas
 from hub.portal.frame import FOLDER, Portal, render
 from hub.portal.throttle import Throttle
@@ -46,7 +46,7 @@ def create_app(hub: Hub) -> FastAPI:
     Routes: `/` (sign in), `/signout`, `/village/{code}`, `/village/{code}/{product}.xlsx|csv`, `/division/{code}`,
     `/people/{code}`, `/people/{code}/{key}`, `/links`, `/quality`,
     `/quality/scorecard/{system}/{month}`, `/quality/docs/…`, `/api/v1/village/{code}`,
-    `/api/v1/openapi.json`, `/healthz`, `/static/…`.
+    `/api/v1/issues/{system}`, `/api/v1/issues/{system}.xlsx`, `/api/v1/openapi.json`, `/healthz`, `/static/…`.
 
     Args:
         hub: Stays open as long as the application is served.
@@ -59,7 +59,7 @@ def create_app(hub: Hub) -> FastAPI:
         redoc_url=None,
     )
     app.state.portal = Portal(hub, Atlas(hub), Throttle())
-    for module in (session, pages, downloads, person, quality, review):
+    for module in (session, pages, downloads, person, quality, review, issues):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     _add_middleware(app, hub)

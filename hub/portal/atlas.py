@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from hub.context import Hub
+from hub.geography import GRID_DIGITS
 from hub.portal.live import LiveRelease, base_rows
 from hub.portal.map import Area, Map, draw
 
@@ -73,7 +74,8 @@ class Atlas:
     def _read_grids(self, release: LiveRelease, code: str) -> tuple[Grid, ...]:
         inside = pc.field("division_code") == code
         columns = ("grid_code", "grid_name", "grid_kind_code", "geometry")
-        rows = base_rows(self._hub, release, "grid", columns, inside).sort_by("grid_code").to_pylist()
+        whole = inside & (pc.utf8_length(pc.field("grid_code")) == GRID_DIGITS)
+        rows = base_rows(self._hub, release, "grid", columns, whole).sort_by("grid_code").to_pylist()
         living = base_rows(self._hub, release, "residence", ["grid_code"], inside & pc.field("is_current"))
         counted = {row["values"]: row["counts"] for row in living["grid_code"].value_counts().to_pylist()}
         grids = [

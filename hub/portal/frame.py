@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -22,15 +22,22 @@ from hub.portal.words import LANGUAGES, Language, day, moment, name_of, number, 
 __all__ = ["FOLDER", "Portal", "ThePortal", "language_of", "render", "sees_quality", "templates"]
 
 FOLDER = Path(__file__).parent
+_CALLS_A_MINUTE = 30
 
 
 @dataclass(frozen=True)
 class Portal:
-    """The parts of a running portal, kept in `app.state.portal`."""
+    """The parts of a running portal, kept in `app.state.portal`.
+
+    Attributes:
+        throttle: Counts failed tries of access codes.
+        calls: Counts what departments' programs ask, each of which is work.
+    """
 
     hub: Hub
     atlas: Atlas
     throttle: Throttle
+    calls: Throttle = field(default_factory=lambda: Throttle(_CALLS_A_MINUTE))
 
 
 def _portal(request: Request) -> Portal:

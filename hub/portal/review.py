@@ -31,6 +31,8 @@ _WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "These rows may be of one person or unit; the model is not sure. Two different people must say the same.",
     },
     "none": {"zh": "目前没有待判断的配对。", "en": "Nothing waits to be decided."},
+    "waiting": {"zh": "等待您判断 {count} 对", "en": "{count} wait for you"},
+    "for_others": {"zh": "您已判断、等待第二人判断 {count} 对", "en": "{count} wait for a second person"},
     "pair": {"zh": "第 {number} 对", "en": "Pair {number}"},
     "likely": {"zh": "可能性 {percent}%", "en": "{percent}% likely"},
     "asked": {"zh": "人工提出", "en": "asked by a person"},
@@ -63,9 +65,10 @@ Reviewer = Annotated[Grant, Depends(_reviewer)]
 
 @router.get("/links")
 def links_page(request: Request, portal: ThePortal, grant: Reviewer) -> Response:
-    """Show the first open pairs; who looked at which is audited."""
+    """Show the first open pairs that the operator has not decided yet; who looked at which is audited."""
     pairs = pairs_for_people(portal.hub)
-    shown = pairs[:_AT_ONCE]
+    mine = [one for one in pairs if _actor(grant) not in {said.actor for said in one.review.opinions}]
+    shown = mine[:_AT_ONCE]
     portal.hub.ledger.audit(
         "link_pairs_shown", grant.operator, {"grant": grant.id, "pairs": [one.review.number for one in shown]}
     )
@@ -75,7 +78,8 @@ def links_page(request: Request, portal: ThePortal, grant: Reviewer) -> Response
         "review.html",
         grant=grant,
         pairs=[_shown(portal.hub, language, one) for one in shown],
-        waiting=len(pairs),
+        waiting=len(mine),
+        for_others=len(pairs) - len(mine),
         message=request.session.pop("link_message", None),
         w=partial(_say, language),
     )
@@ -94,7 +98,7 @@ def submit_decision(
     """Note what the signed-in operator says of a pair."""
     check_csrf(request, csrf_token)
     try:
-        review = decide(portal.hub.database, number, f"portal:{grant.operator}", verdict, reason)
+        review = decide(portal.hub.database, number, _actor(grant), verdict, reason)
     except StopError:
         request.session["link_message"] = "refused"
     else:
@@ -102,6 +106,11 @@ def submit_decision(
         portal.hub.ledger.audit("link_decision", grant.operator, details)
         request.session["link_message"] = "noted"
     return RedirectResponse("/links", 303)
+
+
+def _actor(grant: Grant) -> str:
+    """Who has an opinion: the operator, by whichever of their grants they have signed in."""
+    return f"portal:{grant.operator}"
 
 
 def _say(language: Language, key: str, **values: object) -> str:
@@ -126,7 +135,8 @@ def _shown(hub: Hub, language: Language, pair: Pair) -> dict[str, object]:
 def _titles(hub: Hub) -> dict[str, str]:
     """Chinese titles of columns by name, those of base tables before those of datasets."""
     contracts = [*hub.contracts.sources.values(), *hub.contracts.base.values()]
-    return {column.name: column.title for contract in contracts for column in contract.columns}
+    titles = {column.name: column.title for contract in contracts for column in contract.columns}
+    return {**titles, "number": _WORDS["number"]["zh"]}
 
 
 def _line(hub: Hub, language: Language, line: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Slows down who guesses access codes: at most so many failed tries a minute for one operator from one address."""
+"""Slows down who guesses access codes, or asks too much: so many tries a minute for one operator from one address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Throttle:
     """Counts tries in a sliding minute, in this process.
 
     Args:
-        limit: Failed tries a minute.
+        limit: Tries a minute.
         clock: Seconds that only go forward.
     """
 

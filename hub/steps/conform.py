@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hub.conform.files import conform_parts, counted
 from hub.context import Hub
 from hub.contracts import SourceContract
-from hub.errors import CountsError
+from hub.drift import Change, discarded, frozen, tell_of
+from hub.errors import CountsError, SetAsideError
 from hub.ledger import Batch
-from hub.ledger.notices import open_notice
+from hub.ledger.notices import notices, open_notice
 from hub.reasons import Reason
 from hub.store import replacing
+from hub.type_drift import retyped
 
 __all__ = ["conform"]
 
@@ -27,13 +30,15 @@ def conform(hub: Hub, batch: Batch) -> Batch:
         The batch in state `conformed`, saved.
 
     Raises:
-        SetAsideError: The batch lacks a column of the contract.
+        SetAsideError: The batch lacks a column of the contract, or most of a column has another type and the contract
+            freezes that.
         CountsError: Not every landed row came out.
     """
     contract = hub.contracts.sources[batch.tail]
     with replacing(hub.lake.conformed(batch.tail, batch.id)) as folder, hub.engine() as engine:
         parts = sorted(hub.lake.raw(batch.tail, batch.id).glob("part-*.parquet"))
-        rows = conform_parts(engine, hub.contracts, contract, parts, folder, hub.as_of)
+        drifted = _drifted(hub, batch, contract)
+        rows = conform_parts(engine, hub.contracts, contract, parts, folder, hub.as_of, drifted)
         if rows != batch.landed:
             raise CountsError(
                 where=f"{batch.tail}, batch {batch.id}, step conform",
@@ -42,11 +47,35 @@ def conform(hub: Hub, batch: Batch) -> Batch:
                 do="compare the raw parts with their manifest, then pull the batch again",
             )
         counts = counted(engine.read(folder / "issues.parquet"))
+        if batch.mode == contract.mode:
+            _hold_to_types(hub, batch, contract, retyped(contract, counts, folder / "rows.parquet"))
     hub.ledger.record_issues(batch, "conform", counts)
     _tell_of_codes(hub, batch, contract, counts)
     conformed = replace(batch, state="conformed")
     hub.ledger.save_batch(conformed)
     return conformed
+
+
+def _drifted(hub: Hub, batch: Batch, contract: SourceContract) -> Mapping[str, str]:
+    """What is set aside because of the columns the delivery had; new ones count until their notice is closed."""
+    unanswered: set[str] = set()
+    if batch.columns is not None and contract.drift["new"] == "discard_row":
+        told = notices(hub.database, contract.department)
+        unanswered = {one.subject for one in told if one.tail == batch.tail and one.kind == "column_new"}
+    return discarded(contract, batch.columns, unanswered)
+
+
+def _hold_to_types(hub: Hub, batch: Batch, contract: SourceContract, found: list[Change]) -> None:
+    tell_of(hub.database, batch, found)
+    stopped = frozen(contract, found)
+    if stopped:
+        raise SetAsideError(
+            where=f"{batch.tail}, {batch.offer}",
+            came="; ".join(change.detail for change in stopped),
+            allowed="the agreed types: the contract freezes this kind of change",
+            do="agree the change with the department, correct the contract and pull again",
+            reason=str(Reason.SCHEMA_DRIFT),
+        )
 
 
 def _tell_of_codes(hub: Hub, batch: Batch, contract: SourceContract, counts: list[tuple[str, str, str, int]]) -> None:

@@ -14,14 +14,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
 from hub.contracts import ProductContract
 from hub.engine import Engine
+from hub.errors import RetryError, StopError
+from hub.exchange.pushing import KIND, Fault, push_products
 from hub.exchange.readable import csv_bytes, product_table, readable
+from hub.exchange.receipts import last_hashes
 from hub.exchange.signing import sign
 from hub.exchange.versions import ProductVersion, newest_versions
 from hub.ledger import now
@@ -48,17 +49,34 @@ def deliver(hub: Hub) -> list[Delivery]:
 
     A pack is `8-outbox/village/<code>/<code>-r<release>.zip`: one CSV a product (UTF-8 with mark, Chinese headers,
     titles in place of codes) and `manifest.json`, signed. A department gets `8-outbox/department/<name>/
-    <product>-v<version>.parquet` and the product's signed manifest. A delivery that was written down as due and then
-    interrupted is made again by the next call.
+    <product>-v<version>.parquet` and the product's signed manifest, and where its system says so the same rows in a
+    place of its own (`hub.exchange.pushing`). A delivery that was written down as due and then interrupted, or that
+    failed, is made again by the next call.
 
     Returns:
         The deliveries made now, villages first.
+
+    Raises:
+        StopError, RetryError: One or more department systems could not be written to; all other
+            deliveries were made before this is raised.
     """
     versions = {version.name: version for version in newest_versions(hub)}
     with hub.ledger.locked("deliver"), hub.engine() as engine, tempfile.TemporaryDirectory() as scratch:
         made = list(_villages(hub, engine, versions, Path(scratch)))
         made += _departments(hub, engine, versions)
-    return made
+        pushed, faults = push_products(hub)
+    if faults:
+        raise _together(faults)
+    return made + [Delivery(KIND, one.receiver, one.file, one.rows) for one in pushed]
+
+
+def _together(faults: list[Fault]) -> Fault:
+    """One error for several: to be retried only if all of them are."""
+    if len(faults) == 1:
+        return faults[0]
+    kind = RetryError if all(isinstance(fault, RetryError) for fault in faults) else StopError
+    came = f"{len(faults)} deliveries failed: " + " | ".join(f"{fault.where}: {fault.came}" for fault in faults)
+    return kind("deliver", came, faults[0].allowed, faults[0].do)
 
 
 def _villages(hub: Hub, engine: Engine, versions: dict[str, ProductVersion], scratch: Path) -> Iterator[Delivery]:
@@ -66,7 +84,7 @@ def _villages(hub: Hub, engine: Engine, versions: dict[str, ProductVersion], scr
     if not products:
         return
     release = max(versions[product.name].release_number for product in products)
-    last = _last_hashes(hub, "village")
+    last = last_hashes(hub, "village")
     readers = [_Cursor(hub, engine, product, versions[product.name].version, scratch) for product in products]
     summary = next(cursor for cursor in readers if cursor.product.by_name[cursor.product.scope_column].unique)
     for code in summary.codes():
@@ -102,7 +120,7 @@ def _villages(hub: Hub, engine: Engine, versions: dict[str, ProductVersion], scr
 
 
 def _departments(hub: Hub, engine: Engine, versions: dict[str, ProductVersion]) -> Iterator[Delivery]:
-    last = _last_hashes(hub, "department")
+    last = last_hashes(hub, "department")
     for product in hub.contracts.products.values():
         version = versions.get(product.name)
         if product.subscriber_kind != "department" or version is None:
@@ -158,21 +176,11 @@ def _send(hub: Hub, parcel: _Parcel) -> Delivery:
         session.flush()
         number = row.id
     write_atomically(parcel.path, parcel.content)
+    told = {"kind": parcel.kind, "receiver": parcel.receiver, "release": parcel.release, "rows": parcel.rows}
+    hub.ledger.audit("delivered", "hub", {**told, "file_sha256": hashlib.sha256(parcel.content).hexdigest()})
     with Session(hub.database) as session, session.begin():
         session.get_one(DeliveryRow, number).state = "sent"
     return Delivery(parcel.kind, parcel.receiver, file, parcel.rows)
-
-
-def _last_hashes(hub: Hub, kind: str) -> dict[str, str]:
-    """Content hash of the newest delivery that reached each receiver."""
-    query = (
-        select(DeliveryRow.receiver, DeliveryRow.content_hash)
-        .where(DeliveryRow.receiver_kind == kind, DeliveryRow.state.in_(("sent", "receipted")))
-        .order_by(DeliveryRow.receiver, DeliveryRow.id.desc())
-        .ext(distinct_on(DeliveryRow.receiver))
-    )
-    with Session(hub.database) as session:
-        return {receiver: content for receiver, content in session.execute(query)}  # noqa: C416 - rows, not pairs
 
 
 class _Cursor:

@@ -14,11 +14,12 @@ from hub.context import Hub
 from hub.contracts import Feed, SourceContract
 from hub.deletions import DELETED
 from hub.engine import Engine
-from hub.geography import GridIndex
+from hub.geography import LOCATED, Locator
 from hub.keys import identified_by, key_expression, keys_by_group
 from hub.linking.bench import as_table
 from hub.linking.resolve import Resolved, resolve
-from hub.present import of_batches, present_batches, without_replaced
+from hub.present import day_of, of_batches, present_batches, without_replaced
+from hub.residing import latest_first
 from hub.store import replacing
 
 __all__ = ["feed_values", "link"]
@@ -33,11 +34,13 @@ def link(hub: Hub) -> dict[str, int]:
     """Write `4-linked/<tail>/rows.parquet` for every dataset that has checked batches.
 
     A linked row has the dataset's columns, and:
-        `_batch`, `_row`: where it came from; `_as_of`: when the department last touched it (null if it does not say);
+        `_batch`, `_row`: where it came from;
+        `_as_of`: when the department last touched it, else the day of the delivery;
         `person_key`, `household_key`, `residence_key`, `care_key`, `entity_key`: hub keys of the entities it feeds;
         `_<entity>_reason`: the columns that decided the key, `likely:` and what agrees where that is what did;
         `grid_code`, and `_division_reason`: `address` where the standard address tells the village, `address_text`
-        where its text does, `stated` where only the department does, `attached` beside another person.
+        where its text does, `address_likely` where its text is most likely a known one, `stated` where only the
+        department does, `attached` beside another person.
 
     Beside them lies `4-linked/linking`, see `hub.linking.resolve`.
 
@@ -91,7 +94,7 @@ class _Linker:
         current = self._current(contract)
         if current is None:
             return None
-        current = self.resolved.completed(contract, current)
+        current = self._dated(contract, self.resolved.completed(contract, current))
         fed = {feed.entity for feed in contract.feeds}
         if "address" in fed:
             table = self._in_grids(contract, current)
@@ -125,8 +128,19 @@ class _Linker:
             table = table.filter(table[column].fill_null("") != value)
         return table.filter(~table[DELETED].fill_null(False)).drop(DELETED) if DELETED in table.columns else table
 
+    def _dated(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
+        """Give rows of which the department does not say when it touched them the day of their delivery."""
+        if contract.order_by:
+            return current
+        days = {batch.id: day_of(self.hub, batch) for batch in present_batches(self.hub, contract)}
+        known = ibis.memtable(
+            {"_of": list(days), "_day": list(days.values())}, schema={"_of": "string", "_day": "date"}
+        )
+        joined = current.left_join(known, current["_batch"] == known["_of"])
+        return joined.mutate(_as_of=joined["_day"].cast("timestamp(6)")).drop("_of", "_day")
+
     def _in_grids(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
-        """Give addresses their longitude, latitude and the grid their point lies in."""
+        """Give addresses their longitude, latitude, and the grid and micro-grid their point lies in."""
         here = self.scratch / "addresses.parquet"
         self.engine.write(current, here)
         if self.feeding["grid"]:
@@ -135,16 +149,8 @@ class _Linker:
             grids = pa.table({"grid_code": pa.array([], pa.string()), "geometry": pa.array([], pa.binary())})
         points = pq.ParquetFile(here).iter_batches(65_536, columns=["address_code", "geometry"])
         located = self.scratch / "located.parquet"
-        schema = pa.schema(
-            [
-                ("address_code", pa.string()),
-                ("longitude", pa.float64()),
-                ("latitude", pa.float64()),
-                ("grid_code", pa.string()),
-            ]
-        )
-        with pq.ParquetWriter(located, schema) as writer:
-            for batch in GridIndex.build(grids).locate(points):
+        with pq.ParquetWriter(located, LOCATED) as writer:
+            for batch in Locator.build(grids).locate(points):
                 writer.write_batch(batch)
         table = self.engine.read(here).left_join(self.engine.read(located), "address_code")
         return table.drop("address_code_right").mutate(_division_reason=ibis.literal("stated"))
@@ -160,19 +166,19 @@ class _Linker:
         texts = self.engine.con.table(found) if found else None
         places = places.select(_address="address_code", _division="division_code", _grid="grid_code")
         table = current.left_join(places, current.address_code == places["_address"])
-        code = village = grid = ibis.null("string")
+        code = village = grid = told_by = ibis.null("string")
         if texts is not None:
             table = table.left_join(texts, [table["_batch"] == texts["_of_batch"], table["_row"] == texts["_of_row"]])
-            code, village, grid = table["_code"], table["_village"], table["_place"]
+            code, village, grid, told_by = (table[name] for name in ("_code", "_village", "_place", "_told_by"))
         made = table.mutate(
             address_code=ibis.coalesce(table.address_code, code),
             division_code=ibis.coalesce(table["_division"], village, table.division_code),
             grid_code=ibis.coalesce(table["_grid"], grid),
             _division_reason=ibis.cases(
-                (table["_division"].notnull(), "address"), (village.notnull(), "address_text"), else_="stated"
+                (table["_division"].notnull(), "address"), (village.notnull(), told_by), else_="stated"
             ),
         )
-        scratch = ("_address", "_division", "_grid", "_of_batch", "_of_row", "_code", "_village", "_place")
+        scratch = ("_address", "_division", "_grid", "_of_batch", "_of_row", "_code", "_village", "_place", "_told_by")
         return made.drop(*(name for name in scratch if name in made.columns))
 
     def _attached(self, contract: SourceContract, current: ibis.Table) -> ibis.Table:
@@ -182,10 +188,9 @@ class _Linker:
         homes = self.engine.read(self.feeding["residence"])
         # The household is that of the register, wherever the person lives now.
         homes = homes.mutate(household_key=homes.household_key.max().over(group_by="person_key"))
-        living_first = (homes.residence_kind_code == "living").ifelse(0, 1)
-        homes = homes.mutate(
-            _turn=ibis.row_number().over(group_by="person_key", order_by=[living_first, "_batch", "_row"])
-        )
+        is_over = (homes.end_date < self.hub.as_of).fill_null(False)
+        turns = [is_over.ifelse(1, 0), *latest_first(homes, homes["_as_of"].cast("date"))]
+        homes = homes.mutate(_turn=ibis.row_number().over(group_by="person_key", order_by=[*turns, "_batch", "_row"]))
         homes = homes.filter(homes["_turn"] == 0).select(
             _beside="person_key", **{f"_{column}": column for column in _PLACE}
         )

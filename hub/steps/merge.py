@@ -21,7 +21,7 @@ from hub.derive import DERIVED
 from hub.engine import Engine
 from hub.errors import StopError
 from hub.gate import hold
-from hub.history import FACTS_AS_OF
+from hub.residing import FACTS_AS_OF
 
 __all__ = ["merge", "merge_inputs"]
 
@@ -37,10 +37,10 @@ def merge(hub: Hub) -> dict[str, int]:
     """Build every base table from the linked rows and write those that changed, with their lineage, as Delta tables.
 
     A field's value is that of the dataset its authority ranks first among those that have one, by the order in force on
-    the hub's day; equals are ordered by freshness, then by name. A base table has its contract's columns and
-    `FACTS_AS_OF`; a table whose rows are those of its newest version keeps that version. The lineage table of an entity
-    has one row for each base row and dataset: the key, `dataset`, `batch`, `row`, `as_of`, and `fields`, the columns
-    that dataset won.
+    the hub's day; equals are ordered by freshness, then by how much they fill, then by name. A base table has its
+    contract's columns and `FACTS_AS_OF`; a table whose rows are those of its newest version keeps that version. The
+    lineage table of an entity has one row for each base row and dataset: the key, `dataset`, `batch`, `row`, `as_of`,
+    and `fields`, the columns that dataset won.
 
     Returns:
         Rows by entity.
@@ -104,19 +104,25 @@ class _Builder:
         fields = _claimed(base)
         orders = {name: order_in_force(base, name, self.hub.as_of) for name in fields}
         ranks = {order: f"rank_{number}" for number, order in enumerate(dict.fromkeys(orders.values()))}
-        claims = claims.mutate(**{name: rank(order, claims) for order, name in ranks.items()})
+        claims = claims.mutate(**{name: rank(base, order, claims) for order, name in ranks.items()})
         picked = {
             name: ibis.struct({"value": claims[name], "dataset": claims.dataset}).argmin(
                 claims[ranks[orders[name]]], where=claims[name].notnull()
             )
             for name in fields
         }
-        freshest = {FACTS_AS_OF: claims.as_of.max().cast("date")}
+        freshest = {FACTS_AS_OF: self._freshest(claims).cast("date")}
         counts = {name: claims[counted].nunique() for name, counted in base.counted.items()}
         grouped = claims.group_by(base.key_column).aggregate(**picked, **freshest, **counts)
         values = {name: grouped[name]["value"] for name in fields}
         sources = {f"{name}__from": grouped[name]["dataset"] for name in fields}
         return grouped.select(base.key_column, *counts, **values, **sources, **{FACTS_AS_OF: grouped[FACTS_AS_OF]})
+
+    def _freshest(self, claims: ibis.Table) -> ibis.Value:
+        """When the freshest claim was stated; days of deliveries, where a list says everything again, tell less."""
+        stating = [source.tail for source in self.hub.contracts.sources.values() if source.order_by]
+        stated = claims.as_of.max(where=claims.dataset.isin(stating)) if stating else ibis.null("timestamp(6)")
+        return ibis.coalesce(stated, claims.as_of.max())
 
     def _lineage(self, base: BaseContract) -> None:
         claims = self.engine.con.table(f"{base.name}__claims").select(

@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from connectors.base import Connection, Connector, Offer, Request, Withheld, connect
+from connectors.base import Connector, Offer, Request, Withheld, connect
 from connectors.pace import Pace
-from hub.context import CHINA, Hub
-from hub.contracts import Contracts, SourceContract
+from connectors.slices import Countable, Days
+from hub.arrivals import content_of, is_no_news, remarks
+from hub.asking import Awake, connection_of, lock_of, request_of, while_awake
+from hub.context import Hub
+from hub.contracts import SourceContract
 from hub.deletions import brake_snapshot, compare_keys
-from hub.drift import changes, frozen
-from hub.errors import ChangedError, SetAsideError, StopError
-from hub.landing import Landed, forget, land, write_manifest
+from hub.drift import Change, changes, frozen, missing, tell_of
+from hub.errors import ChangedError, ColumnsMissingError, SetAsideError, StopError
+from hub.landing import Landed, assert_whole, forget, land, write_manifest
 from hub.ledger import Batch, now
 from hub.ledger.chunks import chunks_of
-from hub.ledger.notices import open_notice
-from hub.quiet import assert_not_quiet
-from hub.settings import Settings
+from hub.ledger.repeats import note_repeat
+from hub.recount import recount
 
-__all__ = ["connection_of", "pull", "request_of"]
+__all__ = ["Tell", "pull"]
+
+Tell = Callable[[str], None]
+"""Is told in a few words of what else happened, for whoever watches the run."""
 
 _RESUME_WITHIN = timedelta(hours=6)
 """An older half pull is begun anew: its first chunks and its last would be of different days."""
 
+_QUIET_DAY = timedelta(days=1)
+"""So much longer may it take where a department has quiet hours: the next pull is that of the next night."""
+
 _NO_OFFER = "comparison of keys"
+_log = logging.getLogger(__name__)
 
 
-def pull(hub: Hub, tail: str, *, since: datetime | None = None, accept_deletions: bool = False) -> list[Batch]:
+def _nobody(text: str) -> None:
+    """Nobody watches."""
+
+
+def pull(
+    hub: Hub, tail: str, *, since: datetime | None = None, accept_deletions: bool = False, tell: Tell = _nobody
+) -> list[Batch]:
     """Pull what a dataset's department offers and has not delivered before.
 
-    What an earlier pull of the last hours had read when it was killed is not read again.
+    What an earlier pull of the last hours had read when it was killed, or when quiet hours began, is not read again.
 
     Args:
         hub: The opened hub.
         tail: The dataset.
-        since: For a backfill: an increment begins here instead of where the last pull ended.
+        since: For a backfill: an increment begins here, where that is earlier than where the last pull ended.
         accept_deletions: Believe that rows are gone, however many.
+        tell: Told of deliveries that are here already.
 
     Returns:
         The batches that landed or were withheld; empty where nothing new was offered.
@@ -49,47 +67,15 @@ def pull(hub: Hub, tail: str, *, since: datetime | None = None, accept_deletions
     """
     contract = hub.contracts.sources[tail]
     system = hub.contracts.systems[contract.department]
-    assert_not_quiet(system.name, system.quiet_hours, datetime.now(CHINA))
+    awake = while_awake(system)
+    awake()
     # One pull a department at a time, so that its connections and its pace are kept over all processes.
-    with hub.ledger.locked(f"pull {system.name}"):
-        puller = _Puller(hub, contract, Pace(system.rows_per_second), accept_deletions)
+    with hub.ledger.locked(lock_of(system)):
+        puller = _Puller(hub, contract, Pace(system.rows_per_second), accept_deletions, awake, tell)
         try:
             return puller.all(since)
         finally:
             puller.forget_unclaimed()
-
-
-def connection_of(contracts: Contracts, settings: Settings, contract: SourceContract) -> Connection:
-    """Return the connection a dataset comes over, with its place and secret looked up.
-
-    Raises:
-        ConfigurationError: Place or secret is not set.
-    """
-    system = contracts.systems[contract.department]
-    entry = system.connections[contract.connection]
-    return Connection(
-        system=system.name,
-        name=contract.connection,
-        kind=entry["kind"],
-        place=settings.place(entry["place"]),
-        secret=settings.secret(entry["secret"]).get_secret_value() if "secret" in entry else "",
-        options=entry.get("options", {}),
-        max_connections=system.max_connections,
-    )
-
-
-def request_of(contract: SourceContract, since: datetime | None = None, pace: Pace | None = None) -> Request:
-    """Return what is wanted of a dataset, as its connector is told."""
-    return Request(
-        tail=contract.tail,
-        fields=tuple(contract.physical_names),
-        options=contract.pull,
-        mode=contract.mode,
-        since=since,
-        synonyms=contract.physical_names,
-        drift=contract.drift,
-        pace=pace or Pace(None),
-    )
 
 
 @dataclass
@@ -100,6 +86,8 @@ class _Puller:
     contract: SourceContract
     pace: Pace
     accept_deletions: bool
+    awake: Awake
+    tell: Tell
 
     def __post_init__(self) -> None:
         ledger, tail = self.hub.ledger, self.contract.tail
@@ -107,36 +95,42 @@ class _Puller:
         self.delivered = [batch for batch in self.taken if batch.mode == self.contract.mode]
         # A snapshot that returns to an older state is news; a file that comes twice is not.
         recent = self.delivered[-1:] if self.contract.mode == "snapshot" else self.delivered
-        self.known = {batch.content_hash for batch in recent}
+        self.known = {batch.content_hash: batch for batch in recent}
         self.half = ledger.batches(tail, state="pulling")
+        self.still_there = 0
         self.connection = connection_of(self.hub.contracts, self.hub.settings, self.contract)
 
     def all(self, since: datetime | None) -> list[Batch]:
         """Take every offer, then compare keys where the contract asks for it."""
         marks = [batch.mark for batch in self.delivered if batch.mark is not None]
         connector = connect(self.connection)
-        request = request_of(self.contract, since, self.pace)
-        batches = list(self._take(connector, request, marks[-1] if marks and since is None else None))
-        if self.contract.mode == "increment" and self.contract.deletions.get("by") == "key_comparison":
+        request = request_of(self.contract, self.pace, since)
+        batches = list(self._take(connector, request, marks[-1] if marks else None))
+        # Where nothing was before, nothing can be gone.
+        compares = self.contract.mode == "increment" and self.contract.deletions.get("by") == "key_comparison"
+        if compares and self.delivered:
             batches += self._compared(connector, request)
+        if self.still_there:
+            self._say(f"lying there and here already: {self.still_there}")
         return batches
 
     def _take(self, connector: Connector, request: Request, mark: dict[str, object] | None) -> Iterator[Batch]:
         for offer in connector.offers(request, mark):
+            self.awake()
             if isinstance(offer, Withheld):
                 batch = self._withhold(offer)
-            elif offer.fingerprint is None or offer.fingerprint not in self.known:
-                batch = self._land(offer)
+                yield from [batch] if batch else []
+            elif offer.fingerprint is not None and offer.fingerprint in self.known:
+                self._known_already(offer, self.known[offer.fingerprint], read=False)
             else:
-                continue
-            if batch is not None:
-                self.known.add(batch.content_hash)
-                yield batch
+                yield from self._land(offer)
 
     def _compared(self, connector: Connector, request: Request) -> Iterator[Batch]:
         """Bury what is gone; read everything once more where rows were committed behind the mark."""
         try:
-            found = compare_keys(self.hub, self.contract, connector, accept=self.accept_deletions)
+            found = compare_keys(
+                self.hub, self.contract, connector, request, awake=self.awake, accept=self.accept_deletions
+            )
         except SetAsideError as error:
             withheld = self._withhold(Withheld(_NO_OFFER, error.reason, f"{error.came}; {error.do}"))
             yield from [withheld] if withheld else []
@@ -155,10 +149,22 @@ class _Puller:
         forget(self.hub.lake.raw(batch.tail, batch.id))
         self.hub.ledger.drop_batch(batch)
 
-    def _withhold(self, offer: Withheld) -> Batch | None:
-        """Put a delivery aside whole; the same one is told of once, not at every pull."""
+    def _say(self, text: str) -> None:
+        _log.info("%s: %s", self.contract.tail, text)
+        self.tell(f"{self.contract.tail}: {text}")
+
+    def _known_already(self, offer: Offer, batch: Batch, *, read: bool) -> None:
+        """Say that a delivery is one with a batch; one that merely still lies where it lay is no news."""
+        if offer.name == batch.offer and not read:
+            self.still_there += 1
+            return
+        note_repeat(self.hub.ledger, batch, offer.name)
+        self._say(f"{offer.name} is the same as {batch.offer}, which is {batch.id}")
+
+    def _withhold(self, offer: Withheld, after: str = "") -> Batch | None:
+        """Put a delivery aside whole; the same one is told of once (`after` a batch), not at every pull."""
         ledger, tail = self.hub.ledger, self.contract.tail
-        told = {(batch.offer, batch.note) for batch in ledger.batches(tail, state="withheld")}
+        told = {(batch.offer, batch.note) for batch in ledger.batches(tail, state="withheld") if batch.id > after}
         note = f"{offer.reason}: {offer.message}"
         if (offer.name, note) in told:
             return None
@@ -166,13 +172,16 @@ class _Puller:
         batch = replace(batch, state="withheld", content_hash=offer.fingerprint, note=note)
         ledger.save_batch(batch)
         ledger.record_issues(batch, "pull", [(offer.reason, "", "withheld", 1)])
+        self.known[batch.content_hash] = batch
         return batch
 
     def _begun(self, offer: Offer) -> Batch:
         """The batch an earlier process has begun with this offer, or a new one."""
+        system = self.hub.contracts.systems[self.contract.department]
+        within = _RESUME_WITHIN + (_QUIET_DAY if system.quiet_hours else timedelta(0))
         for batch in self.half:
             same = (batch.offer, batch.content_hash) == (offer.name, offer.fingerprint)
-            if same and now() - batch.pulled_at < _RESUME_WITHIN:
+            if same and now() - batch.pulled_at < within:
                 self.half.remove(batch)
                 return batch
         batch = self.hub.ledger.new_batch(self.contract.tail, offer.name, self.contract.mode)
@@ -180,32 +189,42 @@ class _Puller:
         self.hub.ledger.save_batch(batch)
         return batch
 
-    def _land(self, offer: Offer) -> Batch | None:
+    def _land(self, offer: Offer) -> Iterator[Batch]:
         batch = self._begun(offer)
         folder = self.hub.lake.raw(batch.tail, batch.id)
         try:
-            landed = land(self.hub.database, batch, offer, folder, self.connection.max_connections)
-            self._audit(offer, landed)
-            if landed.rows and self.contract.mode == "snapshot" and not self.accept_deletions:
-                brake_snapshot(self.hub, self.contract, folder)
-            self._hold_to_contract(batch, offer)
+            landed = land(self.hub.database, batch, offer, folder, self.connection.max_connections, self.awake)
+            self._assert_whole(offer, landed, folder)
+            found = self._held_to_contract(offer)
         except SetAsideError as error:
             self._drop(batch)
-            return self._withhold(Withheld(offer.name, error.reason, f"{error.came}; {error.do}", offer.fingerprint))
+            yield from self._set_aside(offer, error)
+            return
         except BaseException as error:
             # What is read stays, for the next try to go on with; where nothing is, nothing is left.
             if not _worth_resuming(error) or not any(c.sha256 for c in chunks_of(self.hub.database, batch.id)):
                 self._drop(batch)
             raise
-        return self._kept(batch, offer, landed)
+        yield from self._kept(batch, offer, landed, found)
+        if isinstance(offer, Countable):
+            yield from recount(self.hub, self.contract, offer, self.awake, self._land)
 
-    def _kept(self, batch: Batch, offer: Offer, landed: Landed) -> Batch | None:
-        content_hash = offer.fingerprint or landed.sha256
-        if content_hash in self.known or (landed.rows == 0 and self.contract.mode == "increment"):
-            # The same rows again are the same batch: nothing new to say.
+    def _assert_whole(self, offer: Offer, landed: Landed, folder: Path) -> None:
+        doubts = self.contract.mode == "snapshot" and not self.accept_deletions
+        had_rows = any(last.landed for last in self.delivered[-1:])
+        assert_whole(f"{self.contract.tail}, {offer.name}", offer, landed, may_be_empty=not (doubts and had_rows))
+        if landed.rows and doubts:
+            brake_snapshot(self.hub, self.contract, folder)
+
+    def _kept(self, batch: Batch, offer: Offer, landed: Landed, found: list[Change]) -> Iterator[Batch]:
+        content_hash = content_of(offer, landed)
+        if content_hash in self.known or is_no_news(self.contract, offer, landed):
+            # The same rows again are the same batch: nothing new to say but that they came.
             self._drop(batch)
             offer.settle()
-            return None
+            if offer.fingerprint is not None and offer.fingerprint in self.known:
+                self._known_already(offer, self.known[offer.fingerprint], read=True)
+            return
         facts = {
             "dataset": batch.tail,
             "offer": offer.name,
@@ -214,7 +233,9 @@ class _Puller:
             "rows_sha256": landed.sha256,
             "content_sha256": content_hash,
             "pulled_at": batch.pulled_at.isoformat(),
+            "as_of": self.hub.as_of.isoformat(),
             "parts": list(landed.parts),
+            "covers": [[day and day.isoformat() for day in days] for days in _covers(offer)],
         }
         write_manifest(self.hub.lake.raw(batch.tail, batch.id), facts)
         columns = dict(offer.available) if offer.available is not None else None
@@ -223,42 +244,26 @@ class _Puller:
             batch, state="landed", landed=landed.rows, content_hash=content_hash, mark=mark, columns=columns
         )
         self.hub.ledger.save_batch(batch)
+        told = remarks(self.contract, batch, offer, self.known.values())
+        self.hub.ledger.record_issues(batch, "pull", told)
         offer.settle()
-        return batch
+        self.known[content_hash] = batch
+        tell_of(self.hub.database, batch, found)
+        yield batch
 
-    def _audit(self, offer: Offer, landed: Landed) -> None:
-        where = f"{self.contract.tail}, {offer.name}"
-        if offer.expected_rows is not None and offer.expected_rows != landed.rows:
-            raise SetAsideError(
-                where=where,
-                came=f"{landed.rows} rows where the source announced {offer.expected_rows}",
-                allowed="as many rows as announced",
-                do="the department checks the delivery and sends it again",
-                reason="manifest_count",
-            )
-        had_rows = any(last.landed for last in self.delivered[-1:])
-        if landed.rows == 0 and had_rows and self.contract.mode == "snapshot" and not self.accept_deletions:
-            # Taken at its word, an empty list would delete every row the department ever sent.
-            raise SetAsideError(
-                where=where,
-                came="a complete list without a row, after lists that had rows",
-                allowed="a list with rows",
-                do="the department confirms that the list is empty or sends it again",
-                reason="delivery_empty",
-            )
+    def _changes(self, offer: Offer) -> list[Change]:
+        if offer.available is None:
+            return []
+        before = next((last.columns for last in reversed(self.delivered) if last.columns is not None), None)
+        return list(changes(self.contract, offer.available, before))
 
-    def _hold_to_contract(self, batch: Batch, offer: Offer) -> None:
-        """Open a notice for every change of the department's columns.
+    def _held_to_contract(self, offer: Offer) -> list[Change]:
+        """Return the changes of the department's columns.
 
         Raises:
             SetAsideError: `schema_drift`: the contract freezes one of the changes.
         """
-        if offer.available is None:
-            return
-        before = next((last.columns for last in reversed(self.delivered) if last.columns is not None), None)
-        found = list(changes(self.contract, offer.available, before))
-        for change in found:
-            open_notice(self.hub.database, batch, f"column_{change.kind}", change.column, change.detail)
+        found = self._changes(offer)
         stopped = frozen(self.contract, found)
         if stopped:
             raise SetAsideError(
@@ -268,6 +273,26 @@ class _Puller:
                 do="agree the change with the department, correct the contract and pull again",
                 reason="schema_drift",
             )
+        return found
+
+    def _set_aside(self, offer: Offer, error: SetAsideError) -> Iterator[Batch]:
+        """Put an offer aside whole; where its columns are to blame their owner gets a notice as well."""
+        # A table has no fingerprint: what is wrong with it after a good pull is wrong anew.
+        after = self.delivered[-1].id if self.delivered and offer.fingerprint is None else ""
+        told = Withheld(offer.name, error.reason, f"{error.came}; {error.do}", offer.fingerprint)
+        withheld = self._withhold(told, after)
+        if withheld is None:
+            return
+        found = self._changes(offer) if error.reason == "schema_drift" else []
+        if isinstance(error, ColumnsMissingError) and not found:
+            # The reader gave up before it could tell what there is.
+            found = [missing(column) for column in error.columns]
+        tell_of(self.hub.database, withheld, found)
+        yield withheld
+
+
+def _covers(offer: Offer) -> Sequence[Days]:
+    return offer.covers() if isinstance(offer, Countable) else ()
 
 
 def _worth_resuming(error: BaseException) -> bool:

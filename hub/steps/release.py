@@ -24,7 +24,7 @@ from hub.context import Hub
 from hub.contracts import BaseContract
 from hub.errors import RetryError, StopError
 from hub.governance import CRS, SCHEMA, Geometry, align
-from hub.history import FACTS_AS_OF, HOLDS_FROM, Keeper, align_history, kept
+from hub.history import FACTS_AS_OF, Keeper, align_history, kept
 from hub.ledger.models import ReleaseRow
 from hub.pg import libpq_uri
 from hub.references import declare_references
@@ -91,10 +91,8 @@ def _merge_all(hub: Hub, metadata: sa.MetaData, histories: Mapping[str, sa.Table
     cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
     bases = {entity: _open(hub, entity) for entity in hub.contracts.base}
     number, live = _ledger_state(cursor)
-    merges = {}
-    for entity, contract in hub.contracts.base.items():
-        keeper = Keeper(metadata.tables[f"{SCHEMA}.{entity}"], histories[entity], number, hub.as_of)
-        merges[entity] = _Merge(cursor, contract, keeper)
+    keepers = {one: Keeper(metadata.tables[f"{SCHEMA}.{one}"], histories[one], number, hub.as_of) for one in bases}
+    merges = {one: _Merge(cursor, hub.contracts.base[one], keeper) for one, keeper in keepers.items()}
     tables = {entity: merge.run(bases[entity], live.get(entity)) for entity, merge in merges.items()}
     if not any(table["inserted"] or table["updated"] or table["deleted"] for table in tables.values()):
         return None
@@ -131,6 +129,9 @@ def _ledger_state(cursor: Cursor) -> tuple[int, Mapping[str, TableRelease]]:
     return number, orjson.loads(rows[0][0]) if rows else {}
 
 
+_HAS_KEY = "SELECT 1 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::text::regclass"
+
+
 class _Merge:
     """Makes one governance table equal to its base table, touching only rows that differ, whose old state is kept."""
 
@@ -140,9 +141,8 @@ class _Merge:
         self.staged = sa.table(f"staged_{contract.name}", *map(sa.column, (*contract.by_name, FACTS_AS_OF)))
         self.same_key = sa.and_(*(self.target.c[key] == self.staged.c[key] for key in contract.keys))
         self.values = {name: self._value(name) for name in contract.by_name}
-        has_key = "SELECT 1 FROM pg_constraint WHERE contype = 'p' AND conrelid = $1::text::regclass"
-        self.cursor.execute(has_key, (f"{SCHEMA}.{contract.name}",))
-        self.first = not self.cursor.fetchall()
+        cursor.execute(_HAS_KEY, (f"{SCHEMA}.{contract.name}",))
+        self.first = not cursor.fetchall()
 
     def run(self, base: DeltaTable, live: TableRelease | None) -> TableRelease:
         """Stage the base table's rows and carry the differences over, unless the live release shows this very version.
@@ -150,8 +150,8 @@ class _Merge:
         Raises:
             StopError: The base table has other columns than its contract, or a key is missing or comes twice.
         """
-        delta_id, delta_version = str(base.metadata().id), base.version()
-        if live and not self.first and (live["delta_id"], live["delta_version"]) == (delta_id, delta_version):
+        made, version = str(base.metadata().id), base.version()
+        if live and not self.first and (live["delta_id"], live["delta_version"]) == (made, version):
             return {**live, "inserted": 0, "updated": 0, "deleted": 0}
         with _reported(self.contract.tail):
             staged = self.cursor.adbc_ingest(self.staged.name, self._rows(base), mode="create", temporary=True)
@@ -161,12 +161,7 @@ class _Merge:
             raise _breaks(self.contract.tail, f"{staged - rows} row(s) repeat the key of another")
         self.cursor.execute(f"DROP TABLE {self.staged.name}")
         return TableRelease(
-            rows=rows,
-            inserted=inserted,
-            updated=updated,
-            deleted=deleted,
-            delta_id=delta_id,
-            delta_version=delta_version,
+            rows=rows, inserted=inserted, updated=updated, deleted=deleted, delta_id=made, delta_version=version
         )
 
     def declare_key(self) -> None:
@@ -178,7 +173,7 @@ class _Merge:
             )
 
     def _fill(self) -> tuple[int, int, int]:
-        inserted = self._execute(self._insert(sa.true()))
+        inserted = self._execute(self._insert(sa.true(), opening=True))
         others = list(self.target.indexes)
         key = sa.Index(str(self.target.primary_key.name), *self.target.primary_key, unique=True)
         for index in (key, *others):
@@ -188,6 +183,7 @@ class _Merge:
 
     def _change(self) -> tuple[int, int, int]:
         self.cursor.execute(f"ANALYZE {self.staged.name}")
+        [(opening,)] = self._query(self.keeper.opening())
         gone = ~sa.exists().where(self.same_key).correlate(self.target)
         new = ~sa.exists().where(self.same_key).correlate(self.staged)
         deleted = self._execute(self.keeper.gone(gone))
@@ -196,7 +192,7 @@ class _Merge:
         updated = self._execute(self.keeper.replaced(self.staged, sa.and_(self.same_key, self._differs())))
         if updated:
             self._execute(self._update())
-        return deleted, updated, self._execute(self._insert(new))
+        return deleted, updated, self._execute(self._insert(new, opening=opening))
 
     def _rows(self, base: DeltaTable) -> pa.RecordBatchReader:
         dataset = base.to_pyarrow_dataset()
@@ -221,15 +217,15 @@ class _Merge:
 
     def _update(self) -> sa.Update:
         others = {name: value for name, value in self.values.items() if name not in self.contract.keys}
-        recorded = {"release_number": sa.literal(self.keeper.number), HOLDS_FROM.name: self.keeper.goes_on(self.staged)}
+        recorded = self.keeper.recorded(self.staged, self.keeper.goes_on(self.staged))
         # The rows that differ were found when they were kept; comparing them again would cost as much once more.
         which = self.keeper.was_kept(gone=False)
         return sa.update(self.target).values(others | recorded).where(self.same_key, which)
 
-    def _insert(self, which: sa.ColumnElement[bool]) -> sa.Insert:
-        number, begins = sa.literal(self.keeper.number), self.keeper.begins(self.staged)
-        rows = sa.select(*self.values.values(), number, begins).select_from(self.staged).where(which)
-        return sa.insert(self.target).from_select([*self.values, "release_number", HOLDS_FROM.name], rows)
+    def _insert(self, which: sa.ColumnElement[bool], *, opening: bool) -> sa.Insert:
+        recorded = self.keeper.recorded(self.staged, self.keeper.begins(self.staged, opening=opening))
+        rows = sa.select(*self.values.values(), *recorded.values()).select_from(self.staged).where(which)
+        return sa.insert(self.target).from_select([*self.values, *recorded], rows)
 
     def _execute(self, statement: sa.ClauseElement) -> int:
         """Run a statement over ADBC, which takes text only, and return how many rows it touched."""

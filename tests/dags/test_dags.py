@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from hub.contracts import load_contracts
+from hub.cycles import calendar_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.name not in {"__init__.py", "policy.py"})
@@ -107,10 +110,39 @@ def test_every_task_has_an_owner_and_the_retry_policy(dagbag: Any) -> None:
 @pytest.mark.parametrize("system", sorted(SYSTEMS))
 def test_a_department_is_pulled_by_its_calendar_and_owned_by_its_unit(dagbag: Any, system: str) -> None:
     dag = dagbag.dags[f"pull__{system}"]
-    assert dag.timetable.expression == SYSTEMS[system]["schedule"]
+    contracts = load_contracts()
+    cycles = [contract.cycle for contract in contracts.of_system(system)]
+    assert dag.timetable.expression == calendar_of(contracts.systems[system].schedule, cycles)
     assert str(dag.timetable.timezone) == "Asia/Shanghai"
     assert system in dag.tags
     assert {task.owner for task in dag.tasks} == {f"{SYSTEMS[system]['title']} {SYSTEMS[system]['owner']['unit']}"}
+
+
+def test_the_calendar_follows_the_contracts(dagbag: Any) -> None:
+    found = {name: dagbag.dags[f"pull__{name}"].timetable.expression for name in SYSTEMS}
+    assert found == {
+        "civil_affairs": "30 1 * * 1",  # its own, with the reason: lists of a month come on any day
+        "disabled_federation": "30 4 1 * *",
+        "health_commission": "0 4 * * *",
+        "market_regulation": "0 3 * * *",
+        "natural_resources": "0 1 * * *",
+        "public_security": "0 2 * * *",
+    }
+    for name in SYSTEMS:
+        for contract in load_contracts().of_system(name):
+            assert f"| {contract.title} `{contract.tail}` | {contract.cycle} |" in dagbag.dags[f"pull__{name}"].doc_md
+
+
+@pytest.mark.parametrize(("run_type", "due_only"), [("scheduled", True), ("manual", False), ("asset_triggered", False)])
+def test_only_a_run_by_the_calendar_leaves_out_what_is_not_due(
+    dagbag: Any, monkeypatch: pytest.MonkeyPatch, run_type: str, due_only: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("hub.context.open_hub", lambda: nullcontext(None))
+    monkeypatch.setattr("hub.walk.pull_system", lambda hub, name, how: asked.append((name, how.due_only)) or [])
+    pull = tasks(dagbag, "pull__civil_affairs")["pull"].python_callable
+    pull(params={}, dag_run=SimpleNamespace(run_type=run_type))
+    assert asked == [("civil_affairs", due_only)]
 
 
 @pytest.mark.parametrize("system", sorted(SYSTEMS))
@@ -120,8 +152,66 @@ def test_what_landed_is_taken_in_even_after_a_failed_pull_which_still_fails_the_
     assert found["take_in"].trigger_rule.value == "all_done"
     # The run's state is that of its leaves: the only leaf succeeds only if both tasks did.
     assert [name for name, task in found.items() if not task.downstream_task_ids] == ["end"]
-    assert found["end"].upstream_task_ids == {"pull", "take_in"}
+    assert found["end"].upstream_task_ids == {"pull", "take_in", "data_docs"}
     assert found["end"].trigger_rule.value == "all_success"
+
+
+def test_a_failed_build_is_a_failed_run(dagbag: Any) -> None:
+    found = tasks(dagbag, "build")
+    assert found["data_docs"].trigger_rule.value == "all_done", "what was checked is shown even then"
+    assert [name for name, task in found.items() if not task.downstream_task_ids] == ["end"]
+    assert found["end"].upstream_task_ids == {"build", "data_docs"}
+    assert found["end"].trigger_rule.value == "all_success"
+
+
+class _Hub:
+    """As much of a hub as a build asks for."""
+
+    ledger = SimpleNamespace(newest_release=lambda: 3)
+
+
+@pytest.mark.parametrize(("waiting", "told"), [(["a", "b"], "build waits for pull of a, b"), ([], "nothing is due")])
+def test_a_build_that_does_nothing_says_what_it_waits_for(
+    dagbag: Any, monkeypatch: pytest.MonkeyPatch, waiting: list[str], told: str
+) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    monkeypatch.setattr("hub.context.open_hub", lambda: nullcontext(_Hub()))
+    monkeypatch.setattr("hub.walk.waits_for", lambda hub: waiting)
+    monkeypatch.setattr("hub.walk.build_is_due", lambda hub: bool(waiting))
+    monkeypatch.setattr("hub.exchange.versions.newest_versions", lambda hub: [SimpleNamespace(release_number=3)])
+    with pytest.raises(AirflowSkipException, match=told):
+        tasks(dagbag, "build")["build"].python_callable()
+
+
+@pytest.mark.parametrize("dag", ["build", *(f"pull__{name}" for name in sorted(SYSTEMS))])
+def test_the_pages_of_a_runs_checks_are_named_in_its_log(
+    dagbag: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dag: str
+) -> None:
+    begun = datetime(2026, 11, 1, tzinfo=UTC)
+    asked: list[Any] = []
+
+    def links(_hub: Any, part: str, since: datetime) -> dict[str, str]:
+        asked.append((part, since))
+        return {"x.y.000001": "http://127.0.0.1/quality/docs/y.html"}
+
+    monkeypatch.setattr("hub.context.open_hub", lambda: nullcontext(_Hub()))
+    monkeypatch.setattr("hub.data_docs.build_docs", lambda hub: asked.append("built"))
+    monkeypatch.setattr("hub.data_docs.page_links", links)
+    caplog.set_level("INFO")
+    task = tasks(dagbag, dag)["data_docs"]
+    assert task.python_callable(*task.op_args, dag_run=SimpleNamespace(start_date=begun)) == links(None, "", begun)
+    assert asked[:2] == ["built", ("base" if dag == "build" else dag.removeprefix("pull__"), begun)]
+    assert "data docs of x.y.000001: http://127.0.0.1/quality/docs/y.html" in caplog.text
+
+
+def test_upkeep_writes_the_scorecards_of_last_month(dagbag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = SimpleNamespace(lake=SimpleNamespace(root=Path("lake")))
+    monkeypatch.setattr("hub.context.open_hub", lambda: nullcontext(hub))
+    monkeypatch.setattr(
+        "hub.scorecard_page.write_last_month", lambda hub, actor: [hub.lake.root / "docs" / f"{actor}.html"]
+    )
+    assert tasks(dagbag, "upkeep")["scorecards"].python_callable() == ["docs/airflow:upkeep.html"]
 
 
 def test_assets_wake_the_next_dag(dagbag: Any) -> None:

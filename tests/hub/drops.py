@@ -46,7 +46,7 @@ class Drops:
 
     def deaths(self, day: str, *rows: Row, told: int | None = None, without: str = "") -> Path:
         """Deliver the deaths of a day with their companions, but for the one left out."""
-        content = _csv(rows or (), death())
+        content = _csv(rows, rows[0] if rows else death())
         path = self.health / f"WJ_SWZM_{day}.csv"
         path.write_bytes(content)
         texts = (

@@ -116,6 +116,21 @@ class TestExitCodes:
             cli.main()
         assert ended.value.code == 1
 
+    def test_it_calls_itself_hub_however_it_is_started(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["__main__.py", "--help"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert "Usage: hub " in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("engine", "word"), [("spark", "'spark', which is left out for now"), ("x", "'x'. All")])
+    def test_another_engine_is_refused_with_the_decision(self, engine: str, word: str) -> None:
+        with pytest.raises(StopError, match=word) as caught:
+            call("run", "--engine", engine)
+        decision = caught.value.allowed.split()[1]
+        assert (ROOT / decision).is_file()
+
     def test_a_wrong_option_is_2(self) -> None:
         assert "No such option" in call("status", "--jason", code=2).output
 
@@ -140,7 +155,7 @@ class TestNew:
 
 
 def test_check_config_counts_what_is_well() -> None:
-    assert "6 systems, 17 datasets, 13 base tables, 8 products" in call("check-config").stdout
+    assert "6 systems, 18 datasets, 13 base tables, 8 products" in call("check-config").stdout
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +205,7 @@ class TestOnAHub:
         assert set(called_json("run", "--system", "civil_affairs", "--system", "health_commission")) == set(
             called_json("status")
         )
-        quiet = call("run")
+        quiet = call("run", "--engine", "duckdb")
         assert asked == [["civil_affairs", "health_commission"], None]
         assert "1 pull 归集" in quiet.stderr
         assert "1 pull" not in quiet.stdout
@@ -252,6 +267,13 @@ class TestOnAHub:
         assert path.is_file()
         exported = called_json("issues", "--system", "market_regulation", "--export", str(path))
         assert exported == {"file": str(path), "rows": 0}
+
+    @pytest.mark.parametrize(
+        "command", [["issues"], ["issues", "--json"], ["issues", "--import", "x.json"], ["notices"]]
+    )
+    def test_a_department_nobody_knows_is_refused(self, hub: Hub, command: list[str]) -> None:
+        with pytest.raises(ConfigurationError, match="'nope' is unknown; known: civil_affairs"):
+            call(*command, "--system", "nope")
 
     def test_a_form_goes_out_and_comes_back(self, hub: Hub, tmp_path: Path) -> None:
         path = tmp_path / "form.json"

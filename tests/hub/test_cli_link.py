@@ -1,4 +1,4 @@
-"""`hub link`: the queue, decisions, blocks and events at a terminal."""
+"""`hub link`: the queue, blocks and events at a terminal; decisions are the portal's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from hub import cli_link
 from hub.cli_link import add_link_commands
 from hub.context import Hub
 from hub.errors import StopError
-from hub.ledger.decisions import Suggestion, add_events, queue
+from hub.ledger.decisions import SAME, Suggestion, add_events, decide, queue
 from hub.linking.resolve import FOLDER
 from tests.hub.mini import opened
 
@@ -39,21 +38,17 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["link", *arguments])
 
 
-def number() -> str:
-    (one,) = json.loads(call("queue", "--json").output)
-    return str(one["number"])
+def test_a_terminal_does_not_decide(hub: Hub) -> None:
+    assert call("decide", "1", "same", "--reason", "核实").exit_code == 2
 
 
-def test_two_people_decide_a_pair(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = number()
-    monkeypatch.setattr(cli_link, "actor", lambda: "cli:a")
-    assert "a second person" in call("decide", pair, "same", "--reason", "核实").output
-    assert isinstance(call("decide", pair, "same", "--reason", "核实").exception, StopError)
-    monkeypatch.setattr(cli_link, "actor", lambda: "cli:b")
-    assert "is decided: same" in call("decide", pair, "same", "--reason", "核实").output
+def test_decided_pairs_are_shown_when_asked_for(hub: Hub) -> None:
+    (waiting,) = json.loads(call("queue", "--json").output)
+    for operator in ("甲", "乙"):
+        decide(hub.database, waiting["number"], f"portal:{operator}", SAME, "核实")
     assert json.loads(call("queue", "--json").output) == []
     (decided,) = json.loads(call("queue", "--all", "--json").output)
-    assert (decided["verdict"], len(decided["opinions"])) == ("same", 2)
+    assert (decided["verdict"], len(decided["opinions"])) == (SAME, 2)
 
 
 def test_the_queue_is_shown_by_keys_alone(hub: Hub) -> None:

@@ -55,6 +55,25 @@ def test_a_key_is_made_once_whoever_asks_first(tmp_path: Path, database_url: str
     assert [entry.name for entry in sorted(path.parent.iterdir())] == ["a", "b"]
 
 
+@pytest.mark.parametrize(("division", "why"), [("999999", "is not in"), ("32030", None), ("320103", "ended on 2013-")])
+def test_a_division_that_is_none_or_is_no_more_stops_before_anything_is_opened(
+    tmp_path: Path, database_url: str, division: str, why: str | None
+) -> None:
+    expected = f"HUB_DIVISION: {division} {why}" if why else "HUB_DIVISION: .*2, 4 or 6 digits"
+    with (
+        pytest.raises(ConfigurationError, match=expected),
+        opened(tmp_path, database_url, division=division),
+    ):
+        pytest.fail("it was opened")
+    assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("division", ["32", "3203", "320305", "320302"])
+def test_a_province_a_prefecture_and_a_county_may_have_a_hub(tmp_path: Path, database_url: str, division: str) -> None:
+    with opened(tmp_path, database_url, division=division) as hub:
+        assert hub.settings.division == division
+
+
 def test_a_database_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
     nowhere = "postgresql+psycopg://hub:hunter2@127.0.0.1:9/hub"
     with (

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +12,13 @@ import pytest
 
 from hub.contracts import ARROW_TYPES, Contracts, load_contracts
 from hub.errors import ConfigurationError
-from hub.settings import ROOT
 
 SYSTEM = """\
 system: health
 title: 卫健委
 english: Health
 owner: {unit: 信息科, contact: "x@health.example"}
-schedule: "0 4 * * *"
+schedule: {at: "04:00"}
 connections: {drop: {kind: file, place: "${HUB_PLACE_HEALTH}"}}
 """
 HEAD = """\
@@ -39,7 +35,7 @@ SOURCE = (
 slaProperties: [{property: frequency, value: 1, unit: d}]
 customProperties:
   - {property: connection, value: drop}
-  - {property: pull, value: {mode: increment, pattern: "d_*.csv", format: csv}}
+  - {property: pull, value: {mode: increment, pattern: "d_*.csv", format: csv, encoding: gb18030, crs: "EPSG:4490"}}
   - {property: current, value: {order_by: updated_at, deleted_when: {operation: D}, identity: [person_name]}}
   - property: feeds
     value:
@@ -130,7 +126,7 @@ def test_source_says_where_how_and_what(load: Any) -> None:
     source = load().sources["health/death"]
     assert (source.name, source.department, source.connection, source.mode) == ("death", "health", "drop", "increment")
     assert (source.title, source.version_text, source.cycle) == ("死亡", "1.2.0", "1d")
-    assert source.pull == {"pattern": "d_*.csv", "format": "csv"}
+    assert source.pull == {"pattern": "d_*.csv", "format": "csv", "encoding": "gb18030", "crs": "EPSG:4490"}
     assert (source.order_by, source.deleted_when) == ("updated_at", {"operation": "D"})
     assert (source.identity, source.attach) == (("person_name",), None)
     (feed,) = source.feeds
@@ -263,12 +259,15 @@ PROPERTY = "  - {property: connection, value: drop}\n"
         ("health.yml", "english: Health", "quiet_hours: ['8-18']\nenglish: H", 3, "'8-18' is no span as 08:00-18:00"),
         ("health.yml", "english: Health", "rows_per_second: 0\nenglish: H", 3, "rows_per_second must be a number above"),
         ("health.yml", "english: Health", "max_connections: 0\nenglish: H", 3, "max_connections must be a whole number"),
-        ("health.yml", "0 4 * * *", "daily", 5, "schedule must be a cron expression of five fields"),
+        ("health.yml", '{at: "04:00"}', "daily", 5, "schedule must be {at: HH:MM}, or {cron, reason} where"),
+        ("health.yml", "04:00", "4", 5, "schedule.at must be HH:MM"),
+        ("death.yml", "unit: d", "unit: day", 7, "slaProperties must state the frequency"),
+        ("death.yml", "{property: frequency, value: 1, unit: d}", "", 7, "slaProperties must state the frequency"),
         ("health.yml", "${HUB_PLACE_HEALTH}", "sftp://me:hunter2@host/x", 6, "an address holds a user's password"),
         ("health.yml", CONNECTION, "{secret: hunter2, kind: file, place", 6, "secret holds a secret itself"),
-        ("health.yml", CONNECTION, "{options: {x: [{app_key: hunter2}]}, kind: file, place", 6, "app_key holds a secret"),
+        ("health.yml", CONNECTION, "{options: {x: [{api_key: hunter2}]}, kind: file, place", 6, "api_key holds a secret"),
         ("death.yml", PULL, "mode: increment, patern: x, ", 10, "option of a file pull 'patern' is unknown; allowed: "),
-        ("death.yml", PULL, "mode: incremental, ", 10, "mode 'incremental' is unknown; allowed: snapshot, increment"),
+        ("death.yml", PULL, "mode: incremental, ", 10, "mode: Input should be 'snapshot' or 'increment'"),
         ("death.yml", PULL, "mode: increment, password: hunter2, ", 10, "password holds a secret itself"),
         ("death.yml", "{order_by: updated_at,", "{order_by: updated_at, newest: x,", 11, "word of current 'newest'"),
         ("death.yml", "{entity: person,", "{entity: person, fist: {},", 14, "word of a feed 'fist' is unknown"),
@@ -278,7 +277,7 @@ PROPERTY = "  - {property: connection, value: drop}\n"
             PROPERTY,
             f"{PROPERTY}  - property: drift\n    value:\n      new: evolve\n      missing: ignore\n",
             13,
-            "drift.missing is 'ignore'; allowed: evolve, freeze, discard_value",
+            "drift.missing is 'ignore'; allowed: evolve, freeze, discard_row, discard_value",
         ),
         ("death.yml", PROPERTY, f"{PROPERTY}  - {{property: drift, value: {{old: evolve}}}}\n", 10, "drift of 'old'"),
         ("death.yml", PROPERTY, f"{PROPERTY}  - {{property: deletions, value: {{by: guess}}}}\n", 10, "deletions.by is"),
@@ -312,32 +311,6 @@ def test_every_fault_is_told_with_its_line_and_no_secret(
 def test_secrets_are_named_and_places_are_set_elsewhere(load: Any) -> None:
     named = "{kind: file, secret: HEALTH_KEY, options: {access_key_id: hub}, place"
     assert "HEALTH_KEY" in load(("health.yml", CONNECTION, named)).systems["health"].connections["drop"].values()
-
-
-def test_no_connector_reads_an_option_that_nobody_may_write() -> None:
-    from connectors.base import KINDS
-    from hub.option_faults import connection_options, pull_options
-
-    known = {name for kind in KINDS for name in (*pull_options(kind), *connection_options(kind))}
-    read = {name for path in sorted((ROOT / "connectors").glob("*.py")) for name in options_read(path)}
-    assert len(read) > 20
-    assert read - known == set()
-
-
-def options_read(path: Path) -> Iterator[str]:
-    """Names that a module asks of a request's or a connection's options."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and node.args:
-            called = ast.unparse(node.func)
-            of_request = len(node.args) > 1 and ast.unparse(node.args[0]).endswith("request")
-            name = node.args[1] if of_request else node.args[0]
-            asks = of_request or called.endswith((".option", "options.get"))
-        elif isinstance(node, ast.Subscript):
-            name, asks = node.slice, ast.unparse(node.value).endswith(("request.options", "connection.options"))
-        else:
-            continue
-        if asks and isinstance(name, ast.Constant) and re.fullmatch(r"[a-z_]+", str(name.value)):
-            yield str(name.value)
 
 
 def test_a_query_may_name_its_parts(load: Any) -> None:

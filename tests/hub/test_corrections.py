@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 
 from hub import corrections as corrections_module
 from hub.context import Hub
+from hub.correction_forms import ABOUT
 from hub.corrections import Replayed, import_corrections
 from hub.errors import RetryError, ScopeError, SetAsideError, StopError
 from hub.issues import export_issues
@@ -248,6 +250,39 @@ class TestComingBack:
         (found,) = (row for row in linked(hub, DEATH) if row["id_number"] == SECOND)
         assert found["person_name"] == "乙某"
 
+    def test_json_may_mend_other_cells_in_each_row(self, hub: Hub, tmp_path: Path) -> None:
+        sent = {2: {"身份证件号码": SECOND}, 3: {"死亡日期": "20261001", "姓名": ""}}
+        rows = [{"batch": FIRST_BATCH, "row": number, "values": values} for number, values in sent.items()]
+        path = tmp_path / "back.json"
+        path.write_text(json.dumps({"datasets": [{"rows": rows}]}), encoding="utf-8")
+        (done,) = import_corrections(hub, path, "api", "health_commission")
+        # One batch for both; what was left out keeps its value, what was sent empty is emptied.
+        assert (done.sent, done.accepted, done.still_open) == (2, 1, 1)
+        (found,) = (row for row in linked(hub, DEATH) if row["id_number"] == SECOND)
+        assert found["person_name"] == "乙某"
+        (shown,) = waiting(hub, DEATH)
+        assert (shown["身份证件号码"], shown["死亡日期"], shown["姓名"]) == (THIRD, "20261001", None)
+
+    def test_a_row_of_another_department_anywhere_refuses_the_whole_form(self, hub: Hub, tmp_path: Path) -> None:
+        rows = [{"batch": batch, "row": 2, "values": {"身份证件号码": SECOND}} for batch in (FIRST_BATCH, SCORES)]
+        path = tmp_path / "back.json"
+        path.write_text(json.dumps({"datasets": [{"rows": rows}]}), encoding="utf-8")
+        with pytest.raises(ScopeError, match="rows of civil_affairs"):
+            import_corrections(hub, path, "api", "health_commission")
+        assert keys(hub, DEATH) == [(FIRST_BATCH, 2), (FIRST_BATCH, 3)]
+
+    def test_a_fault_in_the_last_part_leaves_the_first_unreplayed(self, hub: Hub, tmp_path: Path) -> None:
+        good = {"batch": FIRST_BATCH, "row": 2, "values": {"身份证件号码": SECOND}}
+        birth = {"batch": "health_commission.birth.000001", "row": 1, "values": {"别的列": "x"}}
+        path = tmp_path / "back.json"
+        path.write_text(json.dumps({"datasets": [{"rows": [good]}, {"rows": [birth]}]}), encoding="utf-8")
+        with pytest.raises(SetAsideError, match="columns 别的列 are not the dataset's"):
+            import_corrections(hub, path, "api", "health_commission")
+        assert len(hub.ledger.batches(DEATH)) == 1
+        path.write_text(json.dumps({"datasets": [{"rows": [good, {**birth, "values": {}}]}]}), encoding="utf-8")
+        with pytest.raises(SetAsideError, match="rows of several datasets in one place"):
+            import_corrections(hub, path, "api", "health_commission")
+
     def test_a_later_word_of_the_department_supersedes_an_open_line(self, hub: Hub, drops: Drops) -> None:
         contract = hub.contracts.sources[DEATH]
         key = contract.by_name[contract.keys[0]].physical_name
@@ -404,6 +439,11 @@ class TestFilesThatAreNoForm:
             '{"datasets": [{"rows": [{"batch": "x"}]}]}',
             '{"datasets": [{"rows": [{"batch": "x", "row": 1, "values": {"a": 1}}]}]}',
             '{"datasets": [{"rows": [{"batch": "unknown.batch.000001", "row": 1, "values": {}}]}]}',
+            '{"datasets": [{"rows": [{"batch": "health_commission.death.000001", "row": true, "values": {}}]}]}',
+            '{"datasets": [{"rows": [{"batch": "health_commission.death.000001", "row": 0, "values": {}}]}]}',
+            '{"datasets": [{"rows": [{"batch": "a.b.1", "row": 9223372036854775808, "values": {}}]}]}',
+            '{"datasets": [{"rows": [{"batch": "health_commission.death.000001", "row": 1e30, "values": {}}]}]}',
+            '{"datasets": ' + "[" * 100_000,
         ],
     )
     def test_json(self, hub: Hub, tmp_path: Path, text: str) -> None:
@@ -418,6 +458,25 @@ class TestFilesThatAreNoForm:
             book.active.append(["批次", "别的"])
         book.save(tmp_path / "y.xlsx")
         assert self.read(hub, tmp_path / "y.xlsx") == "unreadable"
+
+    @pytest.mark.parametrize("row", ["", "-1", "1.5", "٣", "9" * 30, "=1+1"])
+    def test_row_numbers_of_a_workbook(self, hub: Hub, tmp_path: Path, row: str) -> None:
+        book = openpyxl.Workbook()
+        for cells in (["x"], [*ABOUT], [*ABOUT, "姓名"], [FIRST_BATCH, row, *[""] * 6, "乙"]):
+            book.active.append(cells)
+        book.save(tmp_path / "x.xlsx")
+        assert self.read(hub, tmp_path / "x.xlsx") == "unreadable"
+
+    def test_a_workbook_that_unpacks_to_too_much(self, hub: Hub, tmp_path: Path) -> None:
+        path = form(hub, tmp_path)
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("xl/worksheets/bomb.xml", b" " * (80 << 20))
+        assert self.read(hub, path) == "unreadable"
+
+    def test_a_zip_that_is_no_workbook(self, hub: Hub, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as archive:
+            archive.writestr("a.txt", "x")
+        assert self.read(hub, tmp_path / "x.xlsx") == "unreadable"
 
     def test_other_suffixes(self, hub: Hub, tmp_path: Path) -> None:
         with pytest.raises(StopError, match=r"\.json, \.xlsx"):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from lxml import html
 
 from hub import data_docs
 from hub.context import Hub
-from hub.data_docs import build_docs, docs_folder
+from hub.data_docs import build_docs, docs_folder, page_links
 from hub.errors import RetryError, StopError
 from hub.walk import pull_system, take_in
 from tests.hub.drops import Drops, allowance, death
@@ -124,7 +127,8 @@ def test_a_page_that_cannot_be_written_is_told(hub: Hub, drops: Drops) -> None:
         build_docs(hub)
 
 
-def test_one_process_builds_at_a_time(hub: Hub, drops: Drops) -> None:
+def test_one_process_builds_at_a_time(hub: Hub, drops: Drops, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_docs, "_PATIENCE", 0.0)
     deliver(hub, drops)
     with hub.ledger.locked("data docs"), pytest.raises(RetryError):
         build_docs(hub)
@@ -136,3 +140,34 @@ def test_a_long_past_is_not_made_up_for(hub: Hub, drops: Drops, monkeypatch: pyt
         deliver(hub, drops, day)
     assert build_docs(hub) == 1
     assert [page.stem for page in pages(hub)] == ["health_commission.death.000002"]
+
+
+def test_a_verdict_that_is_seen_late_gets_its_page_all_the_same(hub: Hub, drops: Drops) -> None:
+    deliver(hub, drops)
+    assert build_docs(hub) == 1
+    (first,) = hub.lake.root.glob("3-checked/*/*/*/verdict.json")
+    deliver(hub, drops, "20261102")
+    (second,) = set(hub.lake.root.glob("3-checked/*/*/*/verdict.json")) - {first}
+    # Written before the first one, by a process beside.
+    os.utime(second, ns=(0, first.stat().st_mtime_ns - 5_000_000))
+    assert build_docs(hub) == 1
+    assert build_docs(hub) == 0
+    assert len(pages(hub)) == 2
+
+
+def test_a_departments_pages_of_a_run_are_linked_at_the_portal(hub: Hub, drops: Drops) -> None:
+    drops.allowances("202611", allowance(FIRST))
+    deliver(hub, drops)
+    begun = datetime.now(UTC)
+    time.sleep(0.05)
+    deliver(hub, drops, "20261102")
+    assert page_links(hub, "health_commission", begun) == {}, "there is no page yet"
+    build_docs(hub)
+    ((batch, address),) = page_links(hub, "health_commission", begun).items()
+    assert batch == "health_commission.death.000002"
+    where = address.removeprefix(f"{hub.settings.public_url}/quality/docs/")
+    assert (docs_folder(hub) / where).is_file()
+    assert page_links(hub, "civil_affairs", begun) == page_links(hub, "health", begun) == {}
+    assert set(page_links(hub, "civil_affairs", begun - timedelta(hours=1))) == {
+        "civil_affairs.elderly_allowance.000001"
+    }

@@ -13,7 +13,10 @@ import pytest
 
 from connectors.base import WHOLE, Chunk, Connection, Offer, Request
 from hub.context import Hub
+from hub.contracts import load_contracts
+from hub.errors import RetryError
 from hub.ledger import Batch
+from hub.option_faults import source_option_faults
 from hub.steps import pull as module
 from hub.steps.check import check
 from hub.steps.conform import conform
@@ -128,6 +131,76 @@ def test_a_number_upgraded_from_15_digits_is_the_same_person(hub: Hub, register:
     register.rows[0] = row(1, gxsj="2026-10-03 08:00:00")
     take(hub)
     assert number(1) in present(hub)
+
+
+def test_a_record_whose_key_was_written_anew_is_not_buried(hub: Hub, register: Register) -> None:
+    register.rows = [row(1, gmsfhm=f" {number(1)}"), *(row(n) for n in range(2, 12))]
+    take(hub)
+    register.rows[0] = row(1, gxsj="2026-10-03 08:00:00")
+    assert [batch.mode for batch in take(hub)] == ["increment"], "its new key is not checked yet"
+    assert take(hub) == []
+    register.rows[0] = row(12, xh="1", gxsj="2026-10-04 08:00:00")
+    assert [batch.mode for batch in take(hub)] == ["increment"]
+    assert [batch.mode for batch in take(hub)] == ["tombstones"], "now it is known to be somebody else"
+    assert present(hub) == {number(n) for n in range(2, 13)}
+
+
+def test_keys_are_asked_for_as_rows_are(hub: Hub, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed = hub.contracts.sources[TAIL]
+    columns = [replace(c, synonyms=("sfzh",)) if c.name == "id_number" else c for c in agreed.columns]
+    changed = replace(agreed, columns=tuple(columns), drift={**agreed.drift, "missing": "evolve"})
+    system = replace(hub.contracts.systems["public_security"], rows_per_second=1_000_000)
+    contracts = replace(
+        hub.contracts,
+        sources={**hub.contracts.sources, TAIL: changed},
+        systems={**hub.contracts.systems, "public_security": system},
+    )
+    asked: list[Request] = []
+    original = Register.offers
+
+    def offers(self: Register, request: Request, mark: dict[str, Any] | None) -> Iterator[Offer]:
+        asked.append(request)
+        yield from original(self, request, mark)
+
+    monkeypatch.setattr(Register, "offers", offers)
+    register.rows = [row(n) for n in range(1, 4)]
+    watched = replace(hub, contracts=contracts)
+    take(watched)
+    assert [request.mode for request in asked] == ["increment"], "nothing was there before, so nothing can be gone"
+    take(watched)
+    rows, keys = asked[-2:]
+    assert (rows.mode, keys.mode, keys.fields) == ("increment", "snapshot", ("gmsfhm",))
+    assert keys.pace is rows.pace
+    assert keys.synonyms["gmsfhm"] == ("sfzh",)
+    assert (rows.lends_missing, keys.lends_missing) == (True, False), "a key lent as null would bury everybody"
+
+
+@pytest.mark.parametrize(
+    ("tail", "refused"), [(TAIL, False), ("health_commission/death", True), ("civil_affairs/visit", True)]
+)
+def test_deliveries_that_never_have_all_keys_are_not_compared(tail: str, refused: bool) -> None:
+    contracts = load_contracts()
+    asking = replace(contracts.sources[tail], deletions={"by": "key_comparison"})
+    found = [text for _way, text in source_option_faults(contracts, asking)]
+    assert any("asks for all keys, which a file pull cannot give" in text for text in found) is refused
+
+
+def test_keys_are_not_read_in_quiet_hours(hub: Hub, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    register.rows = [row(n) for n in range(1, 4)]
+    take(hub)
+    register.rows = register.rows[1:]
+    asked: list[None] = []
+
+    def awake() -> None:
+        asked.append(None)
+        if len(asked) == 4:  # the pull, its offer, its chunk, then the keys
+            raise RetryError("system", "quiet hours", "a", "d")
+
+    monkeypatch.setattr(module, "while_awake", lambda system: awake)
+    with pytest.raises(RetryError, match="quiet hours"):
+        take(hub)
+    assert len(asked) == 4
+    assert all(batch.mode == "increment" for batch in hub.ledger.batches(TAIL))
 
 
 def test_too_many_at_once_are_not_believed_until_the_department_says_so(hub: Hub, register: Register) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import ibis
 import pyarrow as pa
+import pytest
 
+from hub.column_words import fillers
 from hub.contracts import load_contracts
-from hub.derive import DERIVED
+from hub.derive import DERIVED, RULES
+from hub.residing import FACTS_AS_OF
 
 AS_OF = dt.date(2026, 11, 1)
 BEFORE, AFTER = dt.date(2026, 10, 31), dt.date(2026, 11, 2)
@@ -84,6 +88,98 @@ def test_of_two_living_places_the_later_one_is_current_and_a_dateless_one_is_las
     ]
     found = states(person=[person()], residence=rows)
     assert [key for key, (_state, current) in found.items() if current] == ["new"]
+
+
+JUNE, JULY = dt.date(2026, 6, 1), dt.date(2026, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("home", "place", "confirmed", "here"),
+    [
+        # The later of the two counts, whichever it is.
+        (JUNE, JULY, None, "P-living"),
+        (JULY, JUNE, None, "P-registered"),
+        # Of one day the living one; and whoever does not say since when gives way to who does.
+        (JUNE, JUNE, None, "P-living"),
+        (None, JUNE, None, "P-living"),
+        (JUNE, None, None, "P-registered"),
+        # A living place is as late as it was last confirmed: then it is not stale.
+        (JULY, JUNE, dt.date(2026, 8, 1), "P-living"),
+        (JULY, dt.date(2025, 1, 1), JUNE, "P-registered"),
+        (JUNE, None, JULY, "P-living"),
+    ],
+)
+def test_the_later_of_the_places_in_force_is_the_present_one(
+    home: dt.date | None, place: dt.date | None, confirmed: dt.date | None, here: str
+) -> None:
+    rows = [registered(start_date=home), living(start_date=place)]
+    con = ibis.duckdb.connect(threads=1)
+    base = load_contracts().base
+    told = pa.Table.from_pylist(rows, schema=base["residence"].arrow_schema)
+    # What the register was last touched for says nothing of where the person lives.
+    days = pa.array([dt.date(2026, 10, 1), confirmed], pa.date32())
+    con.con.register("residence", told.append_column(FACTS_AS_OF, days))
+    con.con.register("person", pa.Table.from_pylist([person()], schema=base["person"].arrow_schema))
+    found = con.to_pyarrow(DERIVED["residence"]({name: con.table(name) for name in ("person", "residence")}, AS_OF))
+    assert [row["residence_key"] for row in found.to_pylist() if row["is_current"]] == [here]
+
+
+def test_an_expired_living_place_gives_way_to_an_older_registration() -> None:
+    rows = [registered(start_date=dt.date(2000, 1, 1)), living(start_date=JULY, end_date=BEFORE)]
+    assert states(person=[person()], residence=rows)["P-registered"] == ("active", True)
+
+
+def ends(*residence: dict[str, Any], **facts: Any) -> dict[str, dt.date | None]:
+    found = derived(person=[person(**facts)], residence=list(residence))["residence"].values()
+    return {row["residence_key"].removeprefix("P-"): row["end_date"] for row in found}
+
+
+def test_a_death_ends_both_residences() -> None:
+    assert ends(registered(), living(), death_date=JUNE) == {"registered": JUNE, "living": JUNE}
+    assert ends(living(end_date=AFTER), death_date=JUNE) == {"living": JUNE}
+    assert ends(living(end_date=JUNE), death_date=JULY) == {"living": JUNE}
+
+
+def test_a_cancellation_ends_the_registered_residence_and_by_death_the_living_one_too() -> None:
+    moved = {"registration_end_date": JULY, "registration_end_reason_code": "moved_out"}
+    assert ends(registered(), living(), **moved) == {"registered": JULY, "living": None}
+    died = moved | {"registration_end_reason_code": "death"}
+    assert ends(registered(), living(), **died) == {"registered": JULY, "living": JULY}
+    # The police cancel some weeks later: the registration ends then, the living on the day of the death.
+    assert ends(registered(), living(), **died, death_date=JUNE) == {"registered": JULY, "living": JUNE}
+
+
+def test_whom_the_police_have_cancelled_for_death_lives_nowhere() -> None:
+    cancelled = person(registration_end_date=JULY, registration_end_reason_code="death")
+    assert states(person=[cancelled], residence=[registered(), living()]) == {
+        "P-registered": ("ended", False),
+        "P-living": ("ended", False),
+    }
+
+
+def test_a_death_before_the_birth_is_set_aside_and_shown() -> None:
+    contradictory = person(birth_date=JULY, death_date=JUNE)
+    rows = derived(person=[contradictory, person("Q", birth_date=JUNE, death_date=JUNE)], residence=[registered()])
+    found = {
+        key: (row["death_date"], row["disputed_death_date"], row["person_status_code"])
+        for key, row in rows["person"].items()
+    }
+    assert found == {"P": (None, JUNE, "alive"), "Q": (JUNE, None, "deceased_unregistered")}
+    assert rows["residence"]["P-registered"]["is_current"] is True
+    assert rows["residence"]["P-registered"]["end_date"] is None
+
+
+def test_every_column_that_no_department_fills_tells_its_rule() -> None:
+    contracts = load_contracts()
+    for entity in DERIVED:
+        base = contracts.base[entity]
+        silent = [name for name in base.by_name if not fillers(contracts, base, name)]
+        known = RULES.get(entity, {})
+        # Hub keys are made by linking, which tells the reason of each beside it.
+        told = {*known, *base.counted, *base.keys, *(name for name in silent if name.endswith("_key"))}
+        assert [name for name in silent if name not in told] == [], entity
+        assert set(known) <= set(base.by_name), entity
+        assert all(re.search("[一-鿿]", rule) for rule in known.values())
 
 
 def test_of_two_equal_places_it_is_always_the_same_one() -> None:

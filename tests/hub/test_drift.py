@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hub.contract_types import DRIFT_ALLOWED, DRIFT_DEFAULTS
-from hub.contracts import SourceContract
-from hub.drift import changes, frozen
+from hub.contract_types import DRIFT_DEFAULTS, DRIFT_WORDS
+from hub.contracts import SourceContract, load_contracts
+from hub.drift import ROW, changes, discarded, frozen
+from hub.option_faults import source_option_faults
 from tests.hub.conform.reading import column, contract
 
 BEFORE = {"xm": "text", "csrq": "date", "bz": "text"}
@@ -52,6 +53,41 @@ def test_only_frozen_changes_withhold() -> None:
     assert [change.kind for change in frozen(source, made)] == ["new"]
 
 
-def test_each_default_is_allowed() -> None:
-    assert all(value in DRIFT_ALLOWED[kind] for kind, value in DRIFT_DEFAULTS.items())
-    assert set(DRIFT_ALLOWED) == set(DRIFT_DEFAULTS)
+def test_each_default_is_one_of_the_words() -> None:
+    assert set(DRIFT_DEFAULTS.values()) <= set(DRIFT_WORDS)
+    assert set(DRIFT_DEFAULTS) == {"new", "missing", "renamed", "retyped", "unknown_codes"}
+
+
+@pytest.mark.parametrize("kind", DRIFT_DEFAULTS)
+@pytest.mark.parametrize("word", DRIFT_WORDS)
+def test_a_contract_may_say_each_word_of_each_kind(kind: str, word: str) -> None:
+    contracts = load_contracts()
+    source = replace(contracts.sources["health_commission/death"], drift={**DRIFT_DEFAULTS, kind: word})
+    assert not [text for _way, text in source_option_faults(contracts, source) if "drift" in text]
+
+
+MISSING, RENAMED, NEW = {"xm": "text"}, {"xingming": "text", "csrq": "date"}, {**BEFORE, "dh": "text"}
+
+
+@pytest.mark.parametrize(
+    ("available", "kind", "word", "expected"),
+    [
+        (MISSING, "missing", "evolve", {}),
+        (MISSING, "missing", "discard_value", {}),
+        (MISSING, "missing", "discard_row", {"born": "discard_row"}),
+        (RENAMED, "renamed", "evolve", {}),
+        (RENAMED, "renamed", "discard_value", {"name": "discard_value"}),
+        (RENAMED, "renamed", "discard_row", {"name": "discard_row"}),
+        (NEW, "new", "evolve", {}),
+        (NEW, "new", "discard_value", {}),
+        (NEW, "new", "discard_row", {ROW: "discard_row"}),
+        (BEFORE, "new", "discard_row", {}),
+        (None, "new", "discard_row", {}),
+    ],
+)
+def test_what_is_set_aside(available: dict[str, str] | None, kind: str, word: str, expected: dict[str, str]) -> None:
+    assert discarded(agreed(**{kind: word}), available, {"dh"}) == expected
+
+
+def test_a_new_column_sets_no_row_aside_once_its_owner_has_answered() -> None:
+    assert discarded(agreed(new="discard_row"), NEW, ()) == {}

@@ -136,6 +136,14 @@ def test_borders_say_since_when_and_what_followed(monkeypatch: pytest.MonkeyPatc
     assert rows[SOUTH]["statutory_county_code"] == "320305000000"
 
 
+def test_a_first_day_is_what_somebody_states_and_no_edition_of_the_list() -> None:
+    stated = dt.date(1999, 5, 1)
+    rows = by(
+        borders.division(tables(division=[village(WEST), village(EAST, valid_from=stated)]), AS_OF), "division_code"
+    )
+    assert [rows[code]["valid_from"] for code in (WEST, EAST)] == [None, stated]
+
+
 def test_borders_measure_area_overlap_and_gap() -> None:
     town = village(TOWN, square(0, width=0.04), division_level_code="town", parent_code="320305000000")
     parts = [village(WEST, square(0)), village(EAST, square(0.008, width=0.012)), village(SOUTH, square(0.02))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hub.issues import export_issues
 from tests.hub.mini import MAZHUANG, NEIGHBOUR, opened
 
 pytestmark = pytest.mark.integration
+DAY = date(2026, 5, 1)
 
 
 @pytest.fixture
@@ -48,9 +50,9 @@ def person(key: str, **changed: Any) -> dict[str, Any]:
     return {"person_key": key, "birth_certificate_no": f"B{key}", "person_status_code": "alive", **changed}
 
 
-def home(key: str, household: str, relation: str, kind: str = "registered") -> dict[str, Any]:
-    named = {"residence_key": f"R{key}{kind}", "person_key": key, "household_key": household}
-    return {**named, "relation_code": relation, "residence_kind_code": kind}
+def home(key: str, household: str, relation: str, kind: str = "registered", state: str = "active") -> dict[str, Any]:
+    named = {"residence_key": f"R{key}{kind}{household}", "person_key": key, "household_key": household}
+    return {**named, "relation_code": relation, "residence_kind_code": kind, "residence_status_code": state}
 
 
 def household(key: str, head: str | None = None) -> dict[str, Any]:
@@ -70,6 +72,38 @@ def test_a_household_has_one_head(hub: Hub) -> None:
     )
     write(hub, "household", household("H1", "P1"), household("H2", "P1"), household("H3"), household("H4"))
     assert failed(hub, "household") == {"household_has_one_head": 3}
+
+
+@pytest.mark.parametrize("state", ["ended", "pending_cancellation"])
+def test_a_head_who_is_gone_is_no_second_head(hub: Hub, state: str) -> None:
+    write(hub, "person", person("P1"), person("P2"))
+    write(hub, "residence", home("P1", "H1", "02", state=state), home("P2", "H1", "02"))
+    write(hub, "household", household("H1", "P2"))
+    assert failed(hub, "household") == {}
+
+
+def test_a_death_before_the_birth_is_told_to_the_departments_that_said_so(hub: Hub, tmp_path: Path) -> None:
+    odd = {"birth_date": DAY, "disputed_death_date": DAY - timedelta(days=1)}
+    write(hub, "person", person("P1", **odd), person("P2", **odd), person("P3"))
+    said = [
+        {"person_key": "P1", "dataset": "public_security/registered_resident", "fields": ["birth_date"]},
+        {"person_key": "P1", "dataset": "civil_affairs/cremation", "fields": ["death_date"]},
+        {"person_key": "P1", "dataset": "health_commission/death", "fields": ["person_name"]},
+    ]
+    write_deltalake(str(hub.lake.lineage("person")), pa.Table.from_pylist(said))
+    # A warning: the release goes on.
+    assert failed(hub, "person") == {"died_after_birth": 2}
+    told = {system: base_issues(hub, system) for system in hub.contracts.systems}
+    assert {system: [(one.rule, one.count) for one in found] for system, found in told.items() if found} == {
+        "public_security": [("died_after_birth", 1)],
+        "civil_affairs": [("died_after_birth", 1)],
+        # Of whom nobody knows who said so, the rule's own addressee.
+        "health_commission": [("died_after_birth", 1)],
+    }
+    assert [(one.rule, one.count) for one in base_issues(hub)] == [("died_after_birth", 2)]
+    export_issues(hub, "civil_affairs", tmp_path / "issues.jsonl", "test")
+    (line,) = map(json.loads, (tmp_path / "issues.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (line["来源"], line["问题代码"], line["处理结果"]) == ("P1", "died_after_birth", "提示，已入库")
 
 
 def test_a_head_that_is_nobody_stops_the_release(hub: Hub) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import shapely
 
-from hub.geography import GridIndex
+from hub.geography import LOCATED, GridIndex, Locator
 
 GRIDS = pa.table(
     {
@@ -27,8 +27,8 @@ def located(grids: pa.Table, *points: tuple[float, float] | None) -> list[dict[s
     batch = pa.record_batch(
         {"address_code": [f"a{n}" for n in range(len(points))], "geometry": pa.array(wkb, pa.binary())}
     )
-    (found,) = GridIndex.build(grids).locate(iter([batch]))
-    assert found.schema.names == ["address_code", "longitude", "latitude", "grid_code"]
+    (found,) = Locator.build(grids).locate(iter([batch]))
+    assert found.schema == LOCATED
     return found.to_pylist()
 
 
@@ -37,7 +37,33 @@ def grids_of(*points: tuple[float, float] | None) -> list[str | None]:
 
 
 def test_a_point_has_the_grid_it_lies_in_and_its_coordinates() -> None:
-    assert located(GRIDS, (0.5, 0.25)) == [{"address_code": "a0", "longitude": 0.5, "latitude": 0.25, "grid_code": "A"}]
+    (found,) = located(GRIDS, (0.5, 0.25))
+    assert found == {
+        "address_code": "a0",
+        "longitude": 0.5,
+        "latitude": 0.25,
+        "grid_code": "A",
+        "micro_grid_code": None,
+    }
+
+
+def test_a_micro_grid_is_told_beside_the_grid_it_lies_in() -> None:
+    grid, other, micro = "320305005204001", "320305005204002", "320305005204001001"
+    grids = pa.table(
+        {
+            "grid_code": [micro, grid, other],
+            "geometry": [shapely.to_wkb(shapely.box(*box)) for box in ((0, 0, 1.5, 1), (0, 0, 1, 1), (1, 0, 2, 1))],
+        }
+    )
+    found = located(grids, (0.5, 0.5), (1.2, 0.5), (1.8, 0.5))
+    # The micro-grid reaches over into the other grid: there it is not told.
+    told = [(row["grid_code"], row["micro_grid_code"]) for row in found]
+    assert told == [(grid, micro), (other, None), (other, None)]
+
+
+def test_an_index_answers_for_points_alone() -> None:
+    points = shapely.points([(0.5, 0.5), (9, 9)])
+    assert GridIndex.build(GRIDS).codes_at(points).tolist() == ["A", None]
 
 
 def test_on_a_border_and_in_an_overlap_the_lowest_code_wins() -> None:
@@ -54,6 +80,7 @@ def test_without_geometry_there_are_no_coordinates_and_no_grid() -> None:
         "longitude": None,
         "latitude": None,
         "grid_code": None,
+        "micro_grid_code": None,
     }
 
 
@@ -65,7 +92,7 @@ def test_batches_come_out_as_they_came_in_also_empty_ones() -> None:
             [{"address_code": "x", "geometry": shapely.to_wkb(shapely.Point(0.5, 0.5))}], schema=schema
         ),
     ]
-    found = list(GridIndex.build(GRIDS).locate(iter(batches)))
+    found = list(Locator.build(GRIDS).locate(iter(batches)))
     assert [batch.num_rows for batch in found] == [0, 1]
     assert found[0].schema == found[1].schema
 

@@ -155,7 +155,7 @@ def test_comments_tell_codes_sources_and_grade(database: sa.Engine) -> None:
     person, inspector = columns_of(database, "person"), sa.inspect(database)
     assert person["sex_code"][2] == (
         "性别。代码：sex；GB/T 2261.1-2003；0 未知，1 男，2 女，9 未说明。"
-        "来源（依次优先）：公安局户籍人口、公安局流动人口、卫生健康委员会出生医学证明、卫生健康委员会死亡医学证明。分级：二级"
+        "来源（依次优先）：公安局户籍人口、公安局流动人口、卫生健康委员会出生医学证明、卫生健康委员会死亡医学证明、民政局火化登记。分级：二级"
     )
     assert person["residence_division_code"][2] == "现住村居代码。来源：中枢计算。分级：一级"
     assert inspector.get_table_comment("person", SCHEMA)["text"] == "人员。主键：人员主键"

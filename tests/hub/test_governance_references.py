@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -48,8 +49,8 @@ def test_no_critical_rule_is_about_a_reference_that_is_not_enforced() -> None:
 
 def test_a_reference_that_leads_nowhere_is_told_with_its_line(tmp_path: Path) -> None:
     folder = tmp_path / "schemas" / "base"
-    folder.mkdir(parents=True)
-    text = (CONTRACTS.root / "schemas" / "base" / "grid.yml").read_text(encoding="utf-8")
+    shutil.copytree(CONTRACTS.root / "schemas" / "base", folder)
+    text = (folder / "grid.yml").read_text(encoding="utf-8")
     (folder / "grid.yml").write_text(text.replace("division.division_code", "nowhere.code"), encoding="utf-8")
     broken = replace(CONTRACTS, root=tmp_path)
     line = next(n for n, one in enumerate(text.splitlines(), 1) if "relationships" in one)

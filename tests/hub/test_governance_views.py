@@ -168,7 +168,7 @@ class TestCounts:
         assert rows(hub, f"SELECT {summed} FROM open.{level}_summary") == rows(
             hub, f"SELECT {summed} FROM open.village_summary"
         )
-        rates = f'SELECT 人户一致人数, 常住人口, "人户一致率（%）" FROM open.{level}_summary WHERE 常住人口 > 0'
+        rates = f'SELECT 人户一致人数, 户籍人口, "人户一致率（%）" FROM open.{level}_summary WHERE 户籍人口 > 0'
         for part, whole, rate in rows(hub, rates):
             assert float(rate) == pytest.approx(100 * part / whole, abs=0.051)
         named = rows(hub, f"SELECT 区划代码, 区划名称 FROM open.{level}_summary WHERE 常住人口 > 0")
@@ -180,6 +180,20 @@ class TestCounts:
         query = "SELECT residence_grid_code, count(*) FROM governance.person WHERE residence_grid_code IS NOT NULL"
         assert counted == rows(hub, f"{query} GROUP BY 1 ORDER BY 1")
         assert counted
+
+    def test_everybody_old_or_young_has_that_tag_by_its_rule(self, hub: Hub) -> None:
+        day = "(SELECT max(as_of_date) FROM governance.release)"
+        for tag, rule, condition in (
+            ("一老", "满60周岁", f"birth_date <= {day} - interval '60 years'"),
+            ("一小", "不满18周岁", f"birth_date > {day} - interval '18 years'"),
+        ):
+            found = rows(hub, f"SELECT 人员主键, 推定规则 FROM open.person_tag WHERE 标签 = '{tag}' ORDER BY 1")
+            query = (
+                f"SELECT person_key, '{rule}' FROM governance.person WHERE person_status_code = 'alive' AND {condition}"
+            )
+            assert found == rows(hub, f"{query} ORDER BY 1")
+        told = rows(hub, "SELECT count(*) FROM open.person_tag WHERE 标签 NOT IN ('一老', '一小')")
+        assert told == rows(hub, "SELECT count(*) FROM governance.tag")
 
     def test_codes_are_told_by_title_and_divisions_by_name(self, hub: Hub) -> None:
         found = rows(

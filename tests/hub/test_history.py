@@ -128,8 +128,11 @@ def test_first_release_writes_no_history_and_later_ones_what_they_replace(hub: H
         (LIVE[2], DAY(2026, 11, 8), "甲某"),
         (LIVE[2], DAY(2026, 11, 9), "甲新"),
         (DAY(2026, 12, 1), DAY(2026, 11, 9), "甲某"),
-        # Nobody says what was before the department last touched the row; before the first release nothing was known.
-        (LIVE[2], DAY(2026, 9, 30), None),
+        # A person is there from birth, not from the day the department last touched the row.
+        (LIVE[2], DAY(2026, 9, 30), "甲某"),
+        (LIVE[1], DAY(1950, 1, 1), "甲某"),
+        (LIVE[1], DAY(1949, 12, 31), None),
+        # Before the first release nothing was known.
         (DAY(2026, 11, 1), DAY(2026, 10, 1), None),
     ],
 )

@@ -1,4 +1,4 @@
-"""One register, fifteen ways in: whatever interface a department has, the accepted rows are the same."""
+"""One register, many ways in: whatever interface a department has, the accepted rows are the same."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ import sqlalchemy as sa
 import xlsxwriter
 
 from connectors.base import Connection
+from connectors.rest_sorted import signature
 from hub.context import Hub
 from hub.ledger import Batch
 from hub.steps.check import check
 from hub.steps.conform import conform
 from hub.steps.pull import pull
-from tests.connectors.servers import WebServer
+from tests.connectors.pygeoapi_server import pygeoapi
+from tests.connectors.servers import Asked, Platform, WebServer
 from tests.connectors.sharing_server import NAMES, PREFIX, Commit, Sharing, Stored, parquet
 from tests.connectors.store_servers import SftpServer, s3_server
 from tests.connectors.suite import SECRET
 from tests.connectors.test_message import Queue
-from tests.connectors.web_servers import Shop, shop_pull
+from tests.connectors.web_servers import Shop, Wfs, parameters, shop_pull
 from tests.hub.drops import DEATH, death
 from tests.hub.mini import CHILD, DAUGHTER, HEAD, opened
 
@@ -176,6 +178,47 @@ class Ways:
         web = self.stack.enter_context(WebServer())
         web.respond = Shop(ROWS).respond
         return Connection("d", "c", "rest", web.url), shop_pull("page", page_size=2)
+
+    def rest_signed_by_sorted_parameters(self) -> Way:
+        def lets_in(asked: Asked) -> bool:
+            sent = {name: value for name, value in parameters(asked).items() if name != "sign"}
+            own = {name: asked.headers[name] for name in ("appKey", "timestamp", "nonce")}
+            return asked.headers["sign"] == signature({**sent, **own}, SECRET, "SM3", "{parameters}&key={secret}")
+
+        web = self.stack.enter_context(WebServer())
+        web.respond = Shop(ROWS, lets_in=lets_in).respond
+        auth = {"kind": "sorted_parameters", "app_key": "hub", "digest": "SM3"}
+        return Connection("d", "c", "rest", web.url, SECRET, {"auth": auth}), shop_pull("page", page_size=2)
+
+    def rest_of_the_national_platform(self) -> Way:
+        web = self.stack.enter_context(WebServer())
+        platform = Platform(SECRET, ROWS)
+        web.respond = platform.respond
+        options = {"requester_id": platform.requester, "secret_path": "/secret"}
+        pull = {"service": platform.service, "path": "/rows", "page_size": 2}
+        return Connection("d", "c", "rest", web.url, SECRET, options), pull
+
+    def ogc_features(self) -> Way:
+        point = {"type": "Point", "coordinates": [117.5, 34.5]}
+        features = [
+            {"type": "Feature", "id": str(number), "geometry": point, "properties": row}
+            for number, row in enumerate(ROWS)
+        ]
+        url = self.stack.enter_context(pygeoapi(self.new(), features, "证明编号"))
+        return Connection("d", "c", "ogc_features", url), {"collection": "bzdz", "page_size": 2}
+
+    def wfs_geojson(self) -> Way:
+        return self._wfs(json=True)
+
+    def wfs_gml(self) -> Way:
+        return self._wfs(json=False)
+
+    def _wfs(self, *, json: bool) -> Way:
+        web = self.stack.enter_context(WebServer())
+        features = [(f"bzdz.{number}", dict(row), (117.5, 34.5)) for number, row in enumerate(ROWS)]
+        web.respond = Wfs(features, json, columns=tuple(FIELDS)).respond
+        pull = {"type_name": "h:bzdz", "sort_by": "证明编号", "crs": "EPSG:4490", "page_size": 2}
+        return Connection("d", "c", "wfs", web.url), pull
 
     def delta_sharing(self) -> Way:
         web = self.stack.enter_context(WebServer())

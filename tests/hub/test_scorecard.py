@@ -20,7 +20,7 @@ from hub.errors import ConfigurationError, StopError
 from hub.issues import export_issues
 from hub.quarantine import Tally
 from hub.scorecard import DIMENSIONS, Rate, Scorecard, month_of, scorecard
-from hub.scorecard_page import STYLE_SOURCE, page, to_dict, write_scorecards
+from hub.scorecard_page import STYLE_SOURCE, page, to_dict, write_last_month, write_scorecards
 from hub.walk import pull_system, take_in
 from tests.hub.drops import DEATH, Drops, death
 from tests.hub.mini import opened
@@ -185,3 +185,26 @@ class TestOfADepartment:
             assert connection.execute(query).one() == ("scorecards_written", month)
         (only, _json) = write_scorecards(hub, month, "civil_affairs", tmp_path, "officer")
         assert only.name == f"civil_affairs_{month}.html"
+
+
+@pytest.mark.integration
+def test_the_last_month_is_written_once_for_every_department(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(dt.datetime):
+        """The last hour of a month in UTC, when it is the next one in China."""
+
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime(2026, 12, 31, 17, 0, tzinfo=dt.UTC).astimezone(tz)
+
+    monkeypatch.setattr("hub.scorecard_page.datetime", Clock)
+    written = write_last_month(hub, "airflow:upkeep")
+    folder = hub.lake.root / "docs" / "scorecards" / "2026-12"
+    names = {f"{system}_2026-12{suffix}" for system in hub.contracts.systems for suffix in (".html", ".json")}
+    assert {path.name for path in written} == {path.name for path in folder.iterdir()} == names
+    assert write_last_month(hub, "airflow:upkeep") == []
+    # What was interrupted is made up for, and nothing else.
+    (folder / "civil_affairs_2026-12.json").unlink()
+    assert {path.name for path in write_last_month(hub, "airflow:upkeep")} == {
+        "civil_affairs_2026-12.html",
+        "civil_affairs_2026-12.json",
+    }

@@ -53,8 +53,34 @@ def test_env_file_may_be_named_by_argument(tmp_path: Path) -> None:
     assert (settings.threads, settings.env_file) == (7, path)
 
 
-def test_missing_env_file_is_as_an_empty_one(tmp_path: Path) -> None:
-    assert load_settings(env_file=tmp_path / "none").lookup("HUB_PLACE_X") is None
+def test_env_file_that_is_not_there_stops_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(ConfigurationError, match=f"HUB_ENV_FILE: {path} is not there"):
+            load_settings(env_file=path)
+    monkeypatch.setenv("HUB_ENV_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("HUB_THREADS", "none")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["HUB_ENV_FILE", "HUB_THREADS"]
+
+
+def test_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "hub.env"
+    path.write_bytes("HUB_PLACE_X=湖㳇镇".encode("gb18030"))
+    with pytest.raises(ConfigurationError, match=f"HUB_ENV_FILE: {path} cannot be read"):
+        load_settings(env_file=path)
+
+
+def test_env_file_that_has_gone_since_is_named(env_file: Path) -> None:
+    settings = load_settings()
+    env_file.unlink()
+    with pytest.raises(ConfigurationError, match=f"HUB_ENV_FILE: {env_file} is not there"):
+        settings.place("${HUB_PLACE_X}")
+
+
+def test_empty_name_of_an_env_file_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_ENV_FILE", "")
+    assert load_settings().env_file is None
 
 
 @pytest.mark.parametrize("division", ["", "3", "320", "32030500", "32030x", "320305000000"])

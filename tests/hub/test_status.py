@@ -18,6 +18,7 @@ from hub.errors import CountsError
 from hub.exchange.versions import ProductVersion, record_version
 from hub.ledger import Batch, Ledger, migrate
 from hub.ledger.models import LedgerBase, ReleaseRow
+from hub.ledger.repeats import note_repeat
 from hub.status import status
 from hub.store import Lake
 
@@ -56,8 +57,10 @@ def test_an_empty_hub_has_every_member(hub: Hub) -> None:
         "batches": [],
         "withheld": [],
         "held": [],
+        "repeated": [],
         "products": [],
         "deliveries": {"due": 0, "sent": 0, "receipted": 0, "failed": 0},
+        "undelivered": [],
     }
 
 
@@ -76,7 +79,8 @@ def test_a_held_batch_is_named_with_its_reason_and_must_add_up_too(hub: Hub) -> 
     held = replace(batch(hub, landed=6, accepted=3, quarantined=2, duplicate=1), state="held", note="volume_share: …")
     hub.ledger.save_batch(held)
     (found,) = status(hub)["held"]
-    assert (found["batch"], found["reason"]) == (held.id, "volume_share: …")
+    assert (found["batch"], found["code"]) == (held.id, "volume_share")
+    assert found["reason"] == "暂存的行占比过高；核对本次交付，修正后重新交付，或确认无误 / volume_share: …"
     assert [one["state"] for one in status(hub)["batches"]] == ["held"]
     hub.ledger.save_batch(replace(held, landed=7))
     with pytest.raises(CountsError, match="7 landed"):
@@ -106,9 +110,19 @@ def test_deliveries_set_aside_are_apart_with_their_reason(hub: Hub) -> None:
             "dataset": "death",
             "batch": withheld.id,
             "offer": "x.csv",
-            "reason": "drop_incomplete: …",
+            "code": "drop_incomplete",
+            "reason": "缺少完成标记，文件可能未传完；补传完成标记或重新交付 / drop_incomplete: …",
         }
     ]
+
+
+def test_deliveries_that_came_twice_are_told(hub: Hub) -> None:
+    known = batch(hub)
+    assert note_repeat(hub.ledger, known, "y.csv") is True
+    assert note_repeat(hub.ledger, known, "y.csv") is False, "one line is enough"
+    (found,) = status(hub)["repeated"]
+    assert datetime.fromisoformat(found.pop("at")).tzinfo is not None
+    assert found == {"system": "health_commission", "dataset": "death", "batch": known.id, "offer": "y.csv"}
 
 
 def test_products_are_at_their_newest_version(hub: Hub) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.base import KINDS
+from connectors.option_models import pull_faults
 from hub.context import Hub
 from hub.contracts import load_contracts
 from hub.errors import StopError
@@ -20,6 +22,7 @@ from hub.tails import scaffold, show
 from tests.hub.mini import fill, opened
 
 TAIL = "civil_affairs/orphan"
+DROP = {"monthly_drop": {"kind": "file"}}
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 class TestScaffold:
     def test_stubs_are_three_files_of_one_tail(self, tmp_path: Path) -> None:
-        made = [path.relative_to(tmp_path).as_posix() for path in scaffold(tmp_path, TAIL, ["monthly_drop"])]
+        made = [path.relative_to(tmp_path).as_posix() for path in scaffold(tmp_path, TAIL, DROP)]
         assert made == [
             "schemas/sources/civil_affairs/orphan.yml",
             "expectations/sources/civil_affairs/orphan.yml",
@@ -41,22 +44,48 @@ class TestScaffold:
         assert all((tmp_path / name).is_file() for name in made)
 
     def test_stubs_are_valid_as_they_are(self, root: Path) -> None:
-        _contract, _suite, sample = scaffold(root, TAIL, ["monthly_drop"])
+        _contract, _suite, sample = scaffold(root, TAIL, DROP)
         source = load_contracts(root).sources[TAIL]
         assert (source.connection, source.mode, source.keys) == ("monthly_drop", "snapshot", ("id_number",))
         assert [feed.entity for feed in source.feeds] == ["person"]
         assert load_suite(TAIL, root) == []
         assert sample.read_text(encoding="gb18030").splitlines()[0] == "身份证号,姓名"
 
-    def test_the_stub_says_which_connection(self, tmp_path: Path) -> None:
-        contract, *_ = scaffold(tmp_path, TAIL, ["first", "second"])
+    @pytest.mark.parametrize(
+        ("kinds", "taken"),
+        [
+            ({"a": "sql", "b": "file"}, "b"),
+            ({"a": "rest", "b": "geo_file", "c": "file"}, "c"),
+            ({"a": "ogc_features", "b": "geo_file"}, "b"),
+            ({"a": "sql", "b": "rest"}, "a"),
+        ],
+    )
+    def test_a_connection_for_files_is_taken_where_there_is_one(
+        self, tmp_path: Path, kinds: dict[str, str], taken: str
+    ) -> None:
+        contract, *_ = scaffold(tmp_path, TAIL, {name: {"kind": kind} for name, kind in kinds.items()})
         custom = yaml.safe_load(contract.read_text(encoding="utf-8"))["customProperties"]
-        assert custom[0] == {"property": "connection", "value": "first"}
+        assert custom[0] == {"property": "connection", "value": taken}
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_kind_of_connection_has_a_pull_that_its_connector_takes(self, tmp_path: Path, kind: str) -> None:
+        contract, _suite, *sample = scaffold(tmp_path, TAIL, {"a": {"kind": kind}})
+        custom = yaml.safe_load(contract.read_text(encoding="utf-8"))["customProperties"]
+        pull = next(one["value"] for one in custom if one["property"] == "pull")
+        assert pull_faults(kind, pull, {}) == []
+        assert bool(sample) is (kind in ("file", "geo_file"))
+
+    def test_over_the_national_platform_a_service_is_named(self, tmp_path: Path) -> None:
+        options = {"requester_id": "1", "secret_path": "/secret"}
+        contract, *_ = scaffold(tmp_path, TAIL, {"a": {"kind": "rest", "options": options}})
+        pull = yaml.safe_load(contract.read_text(encoding="utf-8"))["customProperties"][1]["value"]
+        assert pull["service"] == "service_id"
+        assert pull_faults("rest", pull, options) == []
 
     @pytest.mark.parametrize("tail", ["orphan", "a/b/c", "A/b", "a/B", "a/", "/b", "a/1", "../b", "a/b.c", "a b/c", ""])
     def test_what_is_no_tail_is_refused(self, tmp_path: Path, tail: str) -> None:
         with pytest.raises(StopError, match="<department>/<dataset>"):
-            scaffold(tmp_path, tail, ["x"])
+            scaffold(tmp_path, tail, DROP)
         assert list(tmp_path.iterdir()) == []
 
     def test_nothing_is_overwritten_and_nothing_half_made(self, tmp_path: Path) -> None:
@@ -64,7 +93,7 @@ class TestScaffold:
         suite.parent.mkdir(parents=True)
         suite.write_text("mine")
         with pytest.raises(StopError, match=f"already there: expectations/sources/{TAIL}.yml"):
-            scaffold(tmp_path, TAIL, ["x"])
+            scaffold(tmp_path, TAIL, DROP)
         assert suite.read_text() == "mine"
         assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["orphan.yml"]
 

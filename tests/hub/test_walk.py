@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from hub import walk
 from hub.context import Hub
 from hub.contracts import load_contracts
+from hub.due import due_datasets
 from hub.errors import ConfigurationError, RetryError, SetAsideError, StopError
-from hub.ledger import Batch, Ledger, migrate
+from hub.ledger import Batch, Ledger, migrate, now
 from hub.ledger.models import LedgerBase
 from hub.settings import load_settings
 from hub.store import Lake
-from hub.walk import Event, build, build_is_due, pull_system, run, send_out, take_in
+from hub.walk import Backfill, Event, build, build_is_due, pull_system, run, send_out, take_in, waits_for
 
 pytestmark = pytest.mark.integration
 SYSTEM = "health_commission"
@@ -155,6 +156,26 @@ class TestPullSystem:
         assert DEATH in str(caught.value)
         assert f"system {SYSTEM}: 2 datasets failed" in str(caught.value)
 
+    def test_only_what_is_due_where_that_is_asked(
+        self, hub: Hub, steps: Steps, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        hub.ledger.save_batch(replace(hub.ledger.new_batch(DEATH, "x", "increment"), state="checked"))
+        hub.ledger.save_batch(replace(hub.ledger.new_batch(BIRTH, "x", "increment"), state="withheld"))
+        pull_system(hub, SYSTEM, how=Backfill(due_only=True))
+        assert steps.calls == [f"pull {BIRTH}"]
+        assert f"{DEATH} is not due" in caplog.text
+        pull_system(hub, SYSTEM)
+        assert steps.calls[1:] == [f"pull {BIRTH}", f"pull {DEATH}"]
+
+    def test_news_of_an_earlier_period_is_due_again(
+        self, hub: Hub, steps: Steps, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = replace(hub.ledger.new_batch(DEATH, "x", "increment"), state="checked")
+        for age, due in ((timedelta(days=1), True), (timedelta(0), False)):
+            hub.ledger.save_batch(replace(batch, pulled_at=now() - age))
+            assert (DEATH in {one.tail for one in due_datasets(hub, SYSTEM)}) is due
+
     def test_an_unknown_department_leaves_no_pull_open(self, hub: Hub, steps: Steps) -> None:
         with pytest.raises(ConfigurationError, match="'helth' is unknown; known: civil_affairs"):
             pull_system(hub, "helth")
@@ -229,6 +250,24 @@ class TestBuild:
         hub.ledger.end_pull("civil_affairs", "failed")
         assert build_is_due(hub)
 
+    def test_what_it_waits_for_is_told_where_there_is_something_to_build(
+        self, hub: Hub, steps: Steps, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert waits_for(hub) == []
+        hub.ledger.expect_pulls([SYSTEM])
+        assert waits_for(hub) == [SYSTEM]
+        assert f"build waits for pull of {SYSTEM}" in caplog.text
+        hub.ledger.end_pull(SYSTEM, "done")
+        build(hub)
+        hub.ledger.expect_pulls([SYSTEM])
+        assert waits_for(hub) == [], "nothing has changed"
+
+    def test_does_not_wait_for_a_pull_whose_process_was_killed(self, hub: Hub, steps: Steps) -> None:
+        steps.failures[f"pull {BIRTH}"] = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            pull_system(hub, SYSTEM)
+        assert build_is_due(hub)
+
     @pytest.mark.parametrize("step", ["link", "merge", "release"])
     def test_still_due_after_one_that_failed(self, hub: Hub, steps: Steps, step: str) -> None:
         build(hub)
@@ -277,6 +316,12 @@ class TestRun:
     def test_only_the_named_departments(self, hub: Hub, steps: Steps) -> None:
         run(hub, [SYSTEM])
         assert [call for call in steps.calls if call.startswith("pull")] == [f"pull {BIRTH}", f"pull {DEATH}"]
+
+    def test_it_says_what_the_build_waits_for(self, hub: Hub, steps: Steps, caplog: pytest.LogCaptureFixture) -> None:
+        hub.ledger.expect_pulls(["civil_affairs"])
+        assert run(hub, [SYSTEM]) is None
+        assert "link" not in steps.calls
+        assert "build waits for pull of civil_affairs" in caplog.text
 
     def test_without_news_there_is_no_build_but_what_is_due_is_sent(
         self, hub: Hub, steps: Steps, monkeypatch: pytest.MonkeyPatch

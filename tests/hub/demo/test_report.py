@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy.orm import Session
 
 from hub.context import Hub, open_hub
 from hub.demo.airflow import Airflow, TaskRun
 from hub.demo.follow import Line
 from hub.demo.report import displaying, example_village, print_failures, print_result
+from hub.ledger import now
+from hub.ledger.models import DeliveryRow
 from hub.settings import load_settings
 
 LINE = Line("pull", "归集", "running", "1/6 3 batches", 12_345, 4.5)
@@ -35,9 +38,13 @@ def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
         yield opened
 
 
-def pack(hub: Hub, *villages: str) -> None:
-    for code in villages:
-        (hub.lake.outbox() / "village" / code).mkdir(parents=True)
+def pack(hub: Hub, *villages: str, state: str = "sent") -> None:
+    """Note deliveries in the ledger, each with its folder in the outbox."""
+    with Session(hub.database) as session, session.begin():
+        for code in villages:
+            (hub.lake.outbox() / "village" / code).mkdir(parents=True)
+            facts = {"receiver_kind": "village", "receiver": code, "state": state, "delivered_at": now()}
+            session.add(DeliveryRow(**facts, release_number=1, content_hash="0", file="x", file_sha256="0", rows=1))
 
 
 def test_off_a_terminal_a_step_is_told_when_it_changes_and_not_for_every_row() -> None:
@@ -104,6 +111,8 @@ def test_the_result_adds_up_over_batches_and_says_what_to_do_next(hub: Hub) -> N
     batch = hub.ledger.new_batch("health_commission/birth", "half.csv", "increment")
     hub.ledger.save_batch(replace(batch, state="withheld", note="drop_incomplete: no .ok"))
     pack(hub, "320305001001", "320305005204")
+    pack(hub, "320305001002", state="due")
+    (hub.lake.outbox() / "village" / "320305001003").mkdir()
     console = paper()
     print_result(console, hub, None)
     result = text(console)

@@ -80,3 +80,11 @@ def test_unknown_and_unpublished_products_and_formats_are_told_apart(hub: Hub, t
     with pytest.raises(StopError, match=r"format 'pdf'.*csv, xlsx, parquet, geojson, jsonl"):
         extract(hub, ROSTER, MAZHUANG, "pdf", tmp_path / "x.pdf", actor="test")
     assert audited(hub) == before
+
+
+def test_no_folder_is_made_for_a_name_that_was_mistyped(hub: Hub, tmp_path: Path) -> None:
+    before = audited(hub)
+    with pytest.raises(StopError, match="nowhere is no folder"):
+        extract(hub, ROSTER, MAZHUANG, "csv", tmp_path / "nowhere" / "x.csv", actor="test")
+    assert list(tmp_path.iterdir()) == []
+    assert audited(hub) == before

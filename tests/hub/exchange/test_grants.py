@@ -136,8 +136,8 @@ class TestLife:
 
         self.make(hub)
         hashed: list[str] = []
-        real = grants._hash
-        monkeypatch.setattr(grants, "_hash", lambda code, salt: hashed.append(code) or real(code, salt))
+        real = grants.hash_code
+        monkeypatch.setattr(grants, "hash_code", lambda code, salt: hashed.append(code) or real(code, salt))
         for operator in ("马庄", "nobody"):
             sign_in(hub, operator, "wrong")
         assert hashed == ["wrong", "wrong"]
@@ -145,11 +145,10 @@ class TestLife:
     def test_revoked_is_over_at_once_and_stays_so(self, hub: Hub) -> None:
         grant, code = self.make(hub)
         ended = revoke_grant(hub, grant.id)
-        assert ended.revoked_at is not None
         assert sign_in(hub, "马庄", code) is None
         assert grant_in_force(hub, grant.id) is None
-        assert revoke_grant(hub, grant.id).revoked_at == ended.revoked_at
-        assert list_grants(hub) == [ended]
+        assert revoke_grant(hub, grant.id) == ended
+        assert [one.revoked_at for one in list_grants(hub)] == [ended]
 
     def test_unknown_grant_cannot_be_revoked(self, hub: Hub) -> None:
         with pytest.raises(ScopeError, match="no grant none"):

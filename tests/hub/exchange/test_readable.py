@@ -15,7 +15,8 @@ from hub.contracts import Codelist, Column, ProductContract, load_contracts
 from hub.exchange.readable import csv_bytes, readable
 
 SEX = Codelist("sex", {"1": "男", "2": "女"}, {})
-DIVISION = Codelist("division", {str(number): f"第{number}村" for number in range(1_000)}, {})
+DIVISION = Codelist("division", {str(number): f"第{number}村" for number in range(5_000)}, {})
+INDUSTRY = Codelist("industry", {f"{number:04}": f"第{number}类" for number in range(2_000)}, {})
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,7 @@ def product() -> ProductContract:
     columns = (
         Column("sex_code", "sex_code", "性别", "string", codelist="sex"),
         Column("division_code", "division_code", "村居代码", "string", codelist="division"),
+        Column("industry_code", "industry_code", "行业", "string", codelist="industry"),
         Column("is_consistent", "is_consistent", "人户一致", "boolean"),
         Column("residents", "residents", "人数", "integer"),
     )
@@ -31,17 +33,22 @@ def product() -> ProductContract:
 
 def read(product: ProductContract, *rows: dict[str, Any]) -> list[dict[str, Any]]:
     table = ibis.memtable(pa.Table.from_pylist(list(rows), schema=product.arrow_schema))
-    found: list[dict[str, Any]] = readable(table, product, {"sex": SEX, "division": DIVISION}).to_pyarrow().to_pylist()
+    codelists = {"sex": SEX, "division": DIVISION, "industry": INDUSTRY}
+    found: list[dict[str, Any]] = readable(table, product, codelists).to_pyarrow().to_pylist()
     return found
 
 
 def test_titles_stand_for_names_and_codes_in_the_contracts_order(product: ProductContract) -> None:
     (row,) = read(product, {"residents": 3, "is_consistent": True, "sex_code": "2", "division_code": "7"})
-    assert list(row.items()) == [("性别", "女"), ("村居代码", "7"), ("人户一致", "是"), ("人数", 3)]
+    assert list(row.items()) == [("性别", "女"), ("村居代码", "7"), ("行业", None), ("人户一致", "是"), ("人数", 3)]
 
 
 def test_long_code_lists_stay_codes(product: ProductContract) -> None:
     assert read(product, {"division_code": "7"})[0]["村居代码"] == "7"
+
+
+def test_industries_are_many_and_still_read(product: ProductContract) -> None:
+    assert read(product, {"industry_code": "0007"})[0]["行业"] == "第7类"
 
 
 def test_a_code_without_title_stays_as_it_is(product: ProductContract) -> None:

@@ -71,10 +71,10 @@ def test_every_fault_of_a_measure_is_told(root: Path, group: str, query: str, to
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("x,题,源,,人口,%,100,nobody,residents,,", "measure 'nobody' is unknown"),
-        ("x,题,源,,人口,%,100,residents,1 +,,", "'1 +' is no SQL"),
-        ("x,题,源,,人口,%,100,,residents,,", "x has no numerator"),
-        ("x,题,源,,人口,%,many,residents,,,", "misses or cannot read"),
+        ("x,题,源,,人口,%,100,nobody,residents,,,", "measure 'nobody' is unknown"),
+        ("x,题,源,,人口,%,100,residents,1 +,,,", "'1 +' is no SQL"),
+        ("x,题,源,,人口,%,100,,residents,,,", "x has no numerator"),
+        ("x,题,源,,人口,%,many,residents,,,,", "misses or cannot read"),
     ],
 )
 def test_every_fault_of_a_ratio_is_told(root: Path, row: str, told: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub.errors import RetryError
-from hub.ledger import Batch, Ledger
+from hub.ledger import Batch, Ledger, now
 from hub.ledger.models import PullRow, ReleaseRow
 
 pytestmark = pytest.mark.integration
@@ -28,9 +29,10 @@ class TestPulls:
     def test_expected_pulls_are_open_until_they_end(self, ledger: Ledger) -> None:
         ledger.expect_pulls(["b", "a"])
         assert ledger.open_pulls() == ["a", "b"]
-        ledger.start_pull("a")
-        assert ledger.open_pulls() == ["a", "b"], "a running pull is open"
-        ledger.end_pull("a", "done")
+        with ledger.at_work("a"):
+            ledger.start_pull("a")
+            assert ledger.open_pulls() == ["a", "b"], "a running pull is open"
+            ledger.end_pull("a", "done")
         ledger.end_pull("b", "failed", "away")
         assert ledger.open_pulls() == []
         assert pulls(ledger) == [("b", "failed", "away"), ("a", "done", "")]
@@ -43,8 +45,64 @@ class TestPulls:
         assert pulls(ledger) == [("a", "running", ""), ("a", "expected", "")]
 
     def test_pull_that_nobody_announced_is_open_too(self, ledger: Ledger) -> None:
-        ledger.start_pull("a")
+        with ledger.at_work("a"):
+            ledger.start_pull("a")
+            assert ledger.open_pulls() == ["a"]
+
+    def test_what_landed_stays_open_until_it_is_taken_in(self, ledger: Ledger, other: Ledger) -> None:
+        with ledger.at_work("a"):
+            ledger.start_pull("a")
+            ledger.move_pull("a", "running", "landed")
+        assert other.open_pulls() == ["a"], "no process is at it, but the next task will be"
+        with ledger.at_work("a"):
+            ledger.move_pull("a", "landed", "running")
+            assert other.open_pulls() == ["a"]
+            ledger.end_pull("a", "done")
+        assert other.open_pulls() == []
+
+    def test_the_pull_of_a_process_that_died_is_open_no_longer(
+        self, ledger: Ledger, other: Ledger, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ledger.expect_pulls(["a"])
+        with ledger.at_work("a"):
+            ledger.start_pull("a")
+            assert other.open_pulls() == ["a"]
+        assert other.open_pulls() == []
+        assert pulls(ledger) == [("a", "failed", "left running by a process that is gone")]
+        assert "pull of a was left running" in caplog.text
+
+    @pytest.mark.parametrize("state", ["expected", "landed"])
+    def test_nobody_is_waited_for_longer_than_an_hour(
+        self, ledger: Ledger, state: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger.expect_pulls(["a"])
+        if state == "landed":
+            with ledger.at_work("a"):
+                ledger.start_pull("a")
+                ledger.move_pull("a", "running", "landed")
+        moment = now()
+        monkeypatch.setattr("hub.ledger.pulls.now", lambda: moment + timedelta(minutes=59))
         assert ledger.open_pulls() == ["a"]
+        monkeypatch.setattr("hub.ledger.pulls.now", lambda: moment + timedelta(minutes=61))
+        assert ledger.open_pulls() == []
+
+    def test_a_long_pull_is_open_however_long_it_takes(
+        self, ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with ledger.at_work("a"):
+            ledger.start_pull("a")
+            monkeypatch.setattr("hub.ledger.pulls.now", lambda: now() + timedelta(days=2))
+            assert other.open_pulls() == ["a"]
+
+    def test_two_processes_do_not_pull_one_system_at_once(
+        self, ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hub.ledger.pulls._PATIENCE", 0.2)
+        with ledger.at_work("a"):
+            with pytest.raises(RetryError, match="walk of a: another process is at it"), other.at_work("a"):
+                pytest.fail("two processes pull one system")
+            with other.at_work("b"):
+                pass
 
     def test_end_closes_all_of_that_system_and_no_other(self, ledger: Ledger) -> None:
         ledger.expect_pulls(["a", "a", "b"])
@@ -160,6 +218,15 @@ class TestLocks:
                 pass
         with other.locked("build"):
             pass
+
+    def test_who_has_patience_gets_the_lock_when_it_is_free(self, ledger: Ledger, other: Ledger) -> None:
+        held = ledger.locked("build")
+        held.__enter__()
+        release = threading.Timer(0.3, held.__exit__, (None, None, None))
+        release.start()
+        with other.locked("build", patience=10):
+            pass
+        release.join()
 
     def test_a_block_that_fails_frees_the_lock(self, ledger: Ledger, other: Ledger) -> None:
         with pytest.raises(KeyError), ledger.locked("build"):

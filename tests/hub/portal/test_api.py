@@ -54,7 +54,11 @@ def test_wrong_credentials_are_told_how_to_sign_in(visitor: Visitor, credentials
 
 def test_the_document_describes_the_api_and_no_pages(visitor: Visitor) -> None:
     document = visitor.get("/api/v1/openapi.json").json()
-    assert set(document["paths"]) == {"/api/v1/village/{code}", "/healthz"}
+    assert set(document["paths"]) == {
+        "/api/v1/village/{code}",
+        "/healthz",
+        *("/api/v1/issues/{system}", "/api/v1/issues/{system}.xlsx"),
+    }
     village = document["paths"]["/api/v1/village/{code}"]["get"]
     assert village["security"] == [{"operator": []}]
     assert document["components"]["securitySchemes"]["operator"]["scheme"] == "basic"

@@ -100,9 +100,23 @@ def test_a_decision_needs_a_reason_and_counts_once(portal_hub: Hub, county: Visi
     assert "未记录" in submit(county, pair, verdict="same", reason=" ")
     assert said(portal_hub) == []
     assert "已记录" in submit(county, pair, verdict="same", reason="电话核实")
-    assert "未记录" in submit(county, pair, verdict="same", reason="再来一次")
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', county.get("/links").text)[0]
+    again = county.post(f"/links/{pair}", data={"csrf_token": token, "verdict": "same", "reason": "再来一次"})
+    assert "未记录" in again.text
     assert said(portal_hub) == ["same"]
-    assert "已有 1 人判断" in county.get("/links").text
+
+
+def test_what_you_have_decided_waits_for_somebody_else(portal_hub: Hub, county: Visitor, pair: int) -> None:
+    submit(county, pair, verdict="same", reason="电话核实")
+    mine = county.get("/links").text
+    assert f"pair-{pair}" not in mine
+    assert "等待您判断 0 对" in mine
+    assert "等待第二人判断 1 对" in mine
+    with Visitor(create_app(portal_hub)) as other:
+        other.sign_in(*grant_for(portal_hub, "320305000000"))
+        theirs = other.get("/links").text
+        assert f"pair-{pair}" in theirs
+        assert "已有 1 人判断" in theirs
 
 
 def test_without_the_token_nothing_is_noted(portal_hub: Hub, county: Visitor, pair: int) -> None:

@@ -215,6 +215,64 @@ def test_a_key_of_two_people_is_a_conflict(hub: Hub, ledger: ListLedger) -> None
     assert ledger.counts == [("key_conflict", "id_number", Outcome.QUARANTINED, 1)]
 
 
+def test_variants_of_a_character_make_no_other_person(hub: Hub, ledger: ListLedger) -> None:
+    rows = [resident(person_name="呂三", updated_at=at(1, 1)), resident(person_name="吕三")]
+    done = check(hub, conformed(hub, REGISTER, rows))
+    assert (done.accepted, done.quarantined, done.duplicate) == (1, 0, 1)
+    assert numbers(hub, done, "accepted") == [2]
+
+
+NEIGHBOUR = "320305005203"
+IN_BOTH = f"{Reason.TWO_PLACES.meaning}：{NEIGHBOUR}、{MAZHUANG}"
+
+
+def told(hub: Hub, batch: Batch) -> list[tuple[Any, ...]]:
+    lines = [line for line in file(hub, batch, "warnings") if line["rule_id"] == Reason.TWO_PLACES]
+    return [tuple(line[name] for name in ("_row", "column", "reason", "severity", "acts")) for line in lines]
+
+
+def test_a_person_in_two_villages_is_told_to_the_police_and_goes_on(hub: Hub, ledger: ListLedger) -> None:
+    rows = [resident(updated_at=at(1, 1), division_code=NEIGHBOUR, source_id=7), resident()]
+    done = check(hub, conformed(hub, REGISTER, rows))
+    assert (done.accepted, done.quarantined, done.duplicate) == (1, 0, 1)
+    assert told(hub, done) == [(2, "division_code", IN_BOTH, "warning", "public_security")]
+    assert ("two_places", "division_code", Outcome.WARNED, 1) in ledger.counts
+
+
+def test_a_second_record_in_another_village_is_told_when_it_comes_later(hub: Hub) -> None:
+    check(hub, conformed(hub, REGISTER, [resident()]))
+    second = resident(division_code=NEIGHBOUR, source_id=7, updated_at=at(10, 20))
+    done = check(hub, conformed(hub, REGISTER, [second], number=2))
+    assert told(hub, done) == [(1, "division_code", IN_BOTH, "warning", "public_security")]
+    # That has been told; whoever comes next has nothing to do with it.
+    other = resident(id_number=OTHER_ID, sex_code="2", birth_date=dt.date(1951, 1, 1), source_id=8)
+    assert told(hub, check(hub, conformed(hub, REGISTER, [other], number=3))) == []
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        # The same record, which has moved; one that is struck out; another person's; one in the same village.
+        {"source_id": 1},
+        {"source_id": 7, "operation_code": "D"},
+        {"source_id": 7, "person_name": "李四"},
+        {"source_id": 7, "division_code": MAZHUANG},
+    ],
+)
+def test_who_moves_is_in_one_village(hub: Hub, second: dict[str, Any]) -> None:
+    rows = [resident(division_code=NEIGHBOUR, updated_at=at(1, 1)) | second, resident()]
+    assert told(hub, check(hub, conformed(hub, REGISTER, rows))) == []
+
+
+def test_a_record_that_moves_is_in_one_village_over_batches(hub: Hub) -> None:
+    check(hub, conformed(hub, REGISTER, [resident()]))
+    moved = resident(division_code=NEIGHBOUR, updated_at=at(10, 20))
+    assert told(hub, check(hub, conformed(hub, REGISTER, [moved], number=2))) == []
+    # The record of the old village is struck out, and another takes its place.
+    rows = [resident(operation_code="D", updated_at=at(10, 21)), resident(source_id=7, updated_at=at(10, 21))]
+    assert told(hub, check(hub, conformed(hub, REGISTER, rows, number=3))) == []
+
+
 def test_a_row_set_aside_stands_for_no_other(hub: Hub) -> None:
     rows = [resident(updated_at=at(1, 1)), resident(birth_date=dt.date(2050, 1, 1))]
     done = check(hub, conformed(hub, REGISTER, rows))

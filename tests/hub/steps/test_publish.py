@@ -11,6 +11,8 @@ from typing import Any
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from hub.context import Hub
 from hub.errors import ScopeError, StopError
@@ -19,6 +21,7 @@ from hub.exchange.grants import create_grant
 from hub.exchange.receipts import delivery_counts, receipt
 from hub.exchange.signing import public_key, verify
 from hub.exchange.versions import newest_version, newest_versions
+from hub.ledger.models import AuditRow, DeliveryRow
 from hub.steps.deliver import deliver
 from hub.steps.link import link
 from hub.steps.merge import merge
@@ -147,6 +150,24 @@ def test_interrupted_delivery_is_made_again_and_every_village_gets_one_pack(
     assert len([sent for sent in first if sent.receiver_kind == "village"]) == 134
     assert delivery_counts(hub) == {"due": 0, "sent": 136, "receipted": 0, "failed": 0}
     assert deliver(hub) == []
+
+
+def test_every_delivery_leaves_a_line_in_the_audit_record(hub: Hub) -> None:
+    deliver(hub)
+    with Session(hub.database) as session:
+        query = select(AuditRow.actor, AuditRow.details).where(AuditRow.action == "delivered").order_by(AuditRow.number)
+        lines = session.execute(query).all()
+        sent = session.scalars(select(DeliveryRow).where(DeliveryRow.state == "sent").order_by(DeliveryRow.id)).all()
+    assert [(actor, details) for actor, details in lines] == [
+        (
+            "hub",
+            {"kind": row.receiver_kind, "receiver": row.receiver, "release": row.release_number, "rows": row.rows}
+            | {"file_sha256": row.file_sha256},
+        )
+        for row in sent
+    ]
+    assert len(lines) == 136
+    assert verify_hub(hub)["checked"]["audit lines"] >= 136
 
 
 def test_pack_holds_its_own_village_and_a_manifest_that_verifies(hub: Hub) -> None:

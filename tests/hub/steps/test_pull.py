@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +15,17 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.base import WHOLE, Chunk, Connection, Offer, Request, Withheld
-from connectors.errors import RetryError, SetAsideError, StopError
-from hub.context import Hub
+from connectors.errors import ColumnsMissingError, RetryError, SetAsideError, StopError
+from hub.context import CHINA, Hub
 from hub.landing import CHUNK_ROWS_APART
 from hub.ledger import Batch
 from hub.ledger.notices import close_notice, notices
+from hub.status import status
 from hub.steps import pull as module
+from hub.steps.check import check
+from hub.steps.conform import conform
 from hub.steps.pull import pull
+from hub.walk import Event, pull_system
 from tests.hub.drops import ALLOWANCE, DEATH, Drops, allowance, death
 from tests.hub.mini import BABY, CHILD, DAUGHTER, HEAD, opened
 
@@ -42,7 +46,7 @@ def hub(opened_hub: tuple[Hub, Drops]) -> Hub:
     drops.clear()
     shutil.rmtree(hub.lake.root / "1-raw", ignore_errors=True)
     with hub.database.begin() as connection:
-        connection.execute(sa.text("TRUNCATE ledger.batch, ledger.notice CASCADE"))
+        connection.execute(sa.text("TRUNCATE ledger.batch, ledger.notice, ledger.audit CASCADE"))
     return hub
 
 
@@ -64,6 +68,10 @@ def folders(hub: Hub, tail: str) -> list[str]:
 
 def states(hub: Hub, tail: str) -> list[tuple[str, str, int]]:
     return [(batch.offer, batch.state, batch.landed) for batch in hub.ledger.batches(tail)]
+
+
+def told(hub: Hub, tail: str) -> list[tuple[str, str, int]]:
+    return [(issue.rule, issue.outcome, issue.count) for issue in hub.ledger.issues() if issue.tail == tail]
 
 
 class TestDrops:
@@ -90,6 +98,42 @@ class TestDrops:
         drops.deaths("20261102", death())
         assert pull(hub, DEATH) == [], "the same bytes under another name are the same delivery"
         assert hub.ledger.batches(DEATH) == [batch]
+
+    def test_a_file_that_came_twice_is_told_and_kept_in_the_ledger_once(self, hub: Hub, drops: Drops) -> None:
+        heard: list[str] = []
+        drops.deaths("20261101", death())
+        (batch,) = pull(hub, DEATH, tell=heard.append)
+        assert (heard, status(hub)["repeated"]) == ([], [])
+        pull(hub, DEATH, tell=heard.append)
+        assert heard == [f"{DEATH}: lying there and here already: 1"]
+        assert status(hub)["repeated"] == [], "it merely still lies there"
+        heard.clear()
+        drops.deaths("20261102", death())
+        pull(hub, DEATH, tell=heard.append)
+        assert heard[0] == f"{DEATH}: WJ_SWZM_20261102.csv is the same as {batch.offer}, which is {batch.id}"
+        pull(hub, DEATH)
+        (told,) = status(hub)["repeated"]
+        assert (told["dataset"], told["offer"], told["batch"]) == ("death", "WJ_SWZM_20261102.csv", batch.id)
+        hub.ledger.verify_audit()
+
+    def test_the_run_says_so_while_it_goes(self, hub: Hub, drops: Drops) -> None:
+        for day in ("20261101", "20261102"):
+            drops.deaths(day, death())
+        heard: list[Event] = []
+        pull_system(hub, "health_commission", heard.append)
+        (told,) = [event for event in heard if "is the same as" in event.subject]
+        assert told.subject.startswith(f"{DEATH}: WJ_SWZM_20261102.csv is the same as WJ_SWZM_20261101.csv, which is ")
+        assert (told.step, told.rows) == ("pull", 0)
+
+    def test_a_file_without_an_agreed_column_opens_a_notice(self, hub: Hub, drops: Drops) -> None:
+        drops.deaths("20261101", {name: value for name, value in death().items() if name != "性别"})
+        (withheld,) = pull(hub, DEATH)
+        assert (withheld.state, withheld.note.partition(":")[0]) == ("withheld", "schema_drift")
+        (notice,) = notices(hub.database)
+        assert (notice.kind, notice.subject, notice.batch) == ("column_missing", "性别", withheld.id)
+        close_notice(hub.database, notice.number, "someone")
+        assert pull(hub, DEATH) == []
+        assert notices(hub.database) == [], "the same file is no new reason"
 
     def test_a_file_sent_anew_with_other_content_is_another_batch(self, hub: Hub, drops: Drops) -> None:
         drops.deaths("20261101", death())
@@ -179,10 +223,29 @@ class TestDrops:
         (batch,) = pull(hub, ALLOWANCE)
         assert (batch.state, batch.landed) == ("landed", 0)
 
-    def test_a_day_without_rows_is_no_batch(self, hub: Hub, drops: Drops) -> None:
+    def test_files_without_rows_leave_a_record_each(self, hub: Hub, drops: Drops) -> None:
         drops.deaths("20261101")
+        drops.deaths("20261102")
+        assert [batch.landed for batch in pull(hub, DEATH)] == [0, 0]
+        drops.deaths("20261103", death())
+        assert [batch.landed for batch in pull(hub, DEATH)] == [1]
         assert pull(hub, DEATH) == []
-        assert (states(hub, DEATH), folders(hub, DEATH)) == ([], [])
+        assert [state for _offer, state, _landed in states(hub, DEATH)] == ["landed"] * 3
+        assert told(hub, DEATH) == [("delivery_empty", "warned", 1)] * 2
+        for batch in hub.ledger.batches(DEATH):
+            done = check(hub, conform(hub, batch))
+            assert (done.accepted, done.quarantined, done.duplicate) == (batch.landed, 0, 0)
+
+    @pytest.mark.parametrize(("days", "late"), [(1, False), (2, True)])
+    def test_a_file_that_comes_late_is_taken_and_told_of(self, hub: Hub, drops: Drops, days: int, late: bool) -> None:
+        drops.deaths("20261101", death())
+        (first,) = pull(hub, DEATH)
+        assert told(hub, DEATH) == [], "the first file cannot be late"
+        hub.ledger.save_batch(replace(first, pulled_at=first.pulled_at - timedelta(days=days)))
+        drops.deaths("20261103", death(HEAD))
+        drops.deaths("20261104", death(DAUGHTER))
+        assert [batch.landed for batch in pull(hub, DEATH)] == [1, 1]
+        assert told(hub, DEATH) == ([("delivery_late", "warned", 1)] if late else [])
 
     def test_nothing_delivered_is_nothing_done(self, hub: Hub) -> None:
         assert pull(hub, DEATH) == []
@@ -282,6 +345,28 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 TABLE = "public_security/cancelled_registration"
+
+
+@dataclass
+class Watched:
+    """A hub whose police have quiet hours from 8 to 18, and a clock that strikes eight when `until` says so."""
+
+    hub: Hub
+    until: Callable[[], bool] = lambda: False
+
+
+def quiet_at_night(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    system = replace(hub.contracts.systems["public_security"], quiet_hours=("08:00-18:00",))
+    systems = {**hub.contracts.systems, "public_security": system}
+    watched = Watched(replace(hub, contracts=replace(hub.contracts, systems=systems)))
+
+    class Clock:
+        @staticmethod
+        def now(zone: tzinfo) -> datetime:
+            return datetime(2026, 11, 2, 9 if watched.until() else 2, tzinfo=zone)
+
+    monkeypatch.setattr("hub.asking.datetime", Clock)
+    return watched
 
 
 class TestTables:
@@ -409,6 +494,16 @@ class TestTables:
         assert hub.ledger.batches(TABLE) == [batch]
         assert folders(hub, TABLE) == [batch.id]
 
+    def test_messages_that_came_twice_are_told_and_kept_in_the_ledger(self, hub: Hub, fake: Fake) -> None:
+        class Messages(Table):
+            def read(self, chunk: Chunk = WHOLE) -> Iterator[pa.RecordBatch]:
+                yield from super().read(chunk)
+                self.fingerprint = "known only now"
+
+        (batch,) = self.take(hub, fake, Messages([1, 2], name="queue"))
+        assert self.take(hub, fake, Messages([1, 2], name="queue")) == []
+        assert [(told["offer"], told["batch"]) for told in status(hub)["repeated"]] == [("queue", batch.id)]
+
     def test_the_source_is_told_when_its_rows_are_kept_also_where_they_were_known(self, hub: Hub, fake: Fake) -> None:
         first, again = Pages([1]), Pages([1])
         self.take(hub, fake, first)
@@ -424,7 +519,8 @@ class TestTables:
         since = datetime(2026, 1, 1)  # noqa: DTZ001 - departments' clocks carry no zone
         fake.offered = []
         pull(hub, TABLE, since=since)
-        assert (fake.marks[-1], fake.requests[-1].since) == (None, since)
+        assert fake.requests[-1].since == since.replace(tzinfo=CHINA)
+        assert fake.marks[-1] == {"since": 1}, "without it a connector could not tell that rows would be left out"
 
     def test_changed_columns_open_a_numbered_notice_once_and_the_agreed_ones_go_on(self, hub: Hub, fake: Fake) -> None:
         wanted = dict.fromkeys(hub.contracts.sources[TABLE].physical_names, "text")
@@ -448,6 +544,24 @@ class TestTables:
         with pytest.raises(StopError, match="no open notice"):
             close_notice(hub.database, 99_999, "someone")
 
+    def test_a_missing_column_withholds_the_delivery_and_its_owner_gets_a_number(self, hub: Hub, fake: Fake) -> None:
+        wanted = dict.fromkeys(hub.contracts.sources[TABLE].physical_names, "text")
+        gone = ColumnsMissingError("w", "column(s) missing: zxyy, zxrq", "a", "ask", ("zxyy", "zxrq"))
+        (first,) = self.take(hub, fake, Table([1], failure=gone))
+        told = {(notice.kind, notice.subject, notice.batch) for notice in notices(hub.database)}
+        assert told == {("column_missing", "zxyy", first.id), ("column_missing", "zxrq", first.id)}
+        assert self.take(hub, fake, Table([1], failure=gone)) == []
+        assert len(notices(hub.database)) == 2, "told again"
+
+        for notice in notices(hub.database):
+            close_notice(hub.database, notice.number, "someone")
+        self.take(hub, fake, Table([1]))
+        seen = Table([2], failure=gone)
+        seen.available = {name: kind for name, kind in wanted.items() if name not in gone.columns}
+        (again,) = self.take(hub, fake, seen)
+        assert (again.state, again.note) == ("withheld", first.note), "a table spoilt once more is told once more"
+        assert {notice.batch for notice in notices(hub.database)} == {again.id}
+
     def test_a_change_the_contract_freezes_withholds_the_delivery(self, hub: Hub, fake: Fake) -> None:
         wanted = dict.fromkeys(hub.contracts.sources[TABLE].physical_names, "text")
         contract = hub.contracts.sources[TABLE]
@@ -459,6 +573,7 @@ class TestTables:
         (withheld,) = self.take(narrow, fake, second)
         assert (withheld.state, withheld.note.partition(":")[0]) == ("withheld", "schema_drift")
         assert "xin" in withheld.note
+        assert [(notice.subject, notice.batch) for notice in notices(hub.database)] == [("xin", withheld.id)]
         assert folders(hub, TABLE) == [hub.ledger.batches(TABLE)[0].id]
 
     def test_a_complete_list_that_loses_many_rows_is_not_believed(self, hub: Hub, fake: Fake) -> None:
@@ -482,6 +597,46 @@ class TestTables:
         with pytest.raises(RetryError, match="quiet hours until"):
             pull(quiet, TABLE)
         assert fake.connections == []
+
+    @pytest.mark.parametrize("pages", [1, 3])
+    def test_quiet_hours_that_begin_amid_a_pull_end_it_between_two_chunks(
+        self, hub: Hub, fake: Fake, pages: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = quiet_at_night(hub, monkeypatch)
+        offer = Pages(*([n] for n in range(pages)))
+        watched.until = lambda: len(offer.read_pages) == 1
+        if pages == 1:
+            (batch,) = self.take(watched.hub, fake, offer)
+            assert batch.landed == 1, "what is read to its end has landed"
+            return
+        with pytest.raises(RetryError, match="quiet hours until 18:00"):
+            self.take(watched.hub, fake, offer)
+        (half,) = hub.ledger.batches(TABLE)
+        assert (half.state, offer.read_pages) == ("pulling", [0])
+
+    def test_the_next_night_goes_on_with_the_chunk(self, hub: Hub, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+        watched = quiet_at_night(hub, monkeypatch)
+        offer = Pages([1], [2], [3])
+        watched.until = lambda: len(offer.read_pages) == 2
+        with pytest.raises(RetryError):
+            self.take(watched.hub, fake, offer)
+        (half,) = hub.ledger.batches(TABLE)
+        hub.ledger.save_batch(replace(half, pulled_at=half.pulled_at - timedelta(hours=24)))
+        watched.until = lambda: False
+        again = Pages([1], [2], [3])
+        (batch,) = self.take(watched.hub, fake, again)
+        assert (batch.id, batch.landed, again.read_pages) == (half.id, 3, [2])
+
+    def test_quiet_hours_are_kept_between_two_offers(
+        self, hub: Hub, fake: Fake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = quiet_at_night(hub, monkeypatch)
+        first, second = Pages([1], name="one"), Pages([2], name="two")
+        watched.until = lambda: first.settled == 1
+        with pytest.raises(RetryError, match="quiet hours"):
+            self.take(watched.hub, fake, first, second)
+        assert [(batch.offer, batch.state) for batch in hub.ledger.batches(TABLE)] == [("one", "landed")]
+        assert second.read_pages == []
 
     def test_an_empty_snapshot_after_an_empty_one_is_nothing_to_ask_about(self, hub: Hub, fake: Fake) -> None:
         (first,) = self.take(hub, fake, Table([]), tail=ALLOWANCE)
