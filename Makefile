@@ -36,7 +36,7 @@ lint: $(READY) ## style, types, directions of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## what it costs, as JSON
+bench: $(READY) ## what the walk costs, as JSON; python -m benchmarks has more
 	@$(PYTHON) -m benchmarks walk --json
 
 lock: $(UV) ## write requirements*.txt anew from requirements*.in

@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME …` prints one JSON object; `make bench` runs them all."""
+"""`python -m benchmarks NAME …` prints one JSON object; `make bench` is `walk`, the others are asked for by name."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.settings import ROOT
-from tests.docs.test_pages import tables
+from tests.docs.test_pages import TEXTS, tables
 
 MEASURED = json.loads((ROOT / "docs" / "figures" / "quality.json").read_text(encoding="utf-8"))
 
@@ -41,3 +41,10 @@ def test_figures_are_those_that_were_measured(page: str, head: str) -> None:
 
 def test_cutting_never_flatters() -> None:
     assert [percent(share) for share in (1.0, 0.99999, 0.995, 0.05)] == ["100 %", "99.99 %", "99.5 %", "5 %"]
+
+
+@pytest.mark.parametrize(("page", "told"), [("README.md", "about {} minutes;"), ("README.zh-CN.md", "约{}分钟；")])
+def test_minutes_of_the_tests_are_those_of_the_figures(page: str, told: str) -> None:
+    (minutes,) = (row[1].removesuffix(" min") for row in tables("docs/figures.md", "| what |") if row[0] == "all tests")
+    (line,) = (line for line in TEXTS[page].splitlines() if line.startswith("make test "))
+    assert told.format(minutes) in line
