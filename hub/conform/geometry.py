@@ -94,6 +94,8 @@ def placed_schema(raw: pa.Schema, geometries: list[str]) -> pa.Schema:
     return pa.schema([*fields, *(pa.field(f"{name}__{part}", pa.string()) for name in geometries for part in _PARTS)])
 
 
+# A signalling NaN in a delivery gets its reason; numpy need not warn of it as well.
+@np.errstate(invalid="ignore")
 def placed(raw: pa.Array, crs: CRS | Shifted, operation: str) -> Placed:
     """Read geometries, longitude or easting first, and bring them to EPSG:4490.
 
