@@ -66,13 +66,14 @@ def _summed(groups: Mapping[str, str], circle: Sequence[str], as_of: date) -> st
     parts = [f"release_date AS (SELECT DATE '{as_of.isoformat()}' AS as_of_date)"]
     parts += [f"{name} AS MATERIALIZED ({query})" for name, query in groups.items() if query]
     names = {name: measure_names(query) if query else circle[1:] for name, query in groups.items()}
-    columns = [f"COALESCE({group}.{one}, 0)::DOUBLE AS {one}" for group, own in names.items() for one in own]
+    # Sums of fractions end in other bits in another order, and half a hundredth must be rounded the same way each time.
+    columns = [f"ROUND(COALESCE({group}.{one}, 0)::DOUBLE, 6) AS {one}" for group, own in names.items() for one in own]
     joins = " ".join(f"LEFT JOIN {group} ON {group}.division_code = d.division_code" for group in groups)
     parts.append(
         f"village AS (SELECT d.division_code, {', '.join(columns)} FROM division d {joins}"  # noqa: S608 -- contracts
         " WHERE d.division_level_code = 'village' AND d.valid_to IS NULL)"
     )
-    sums = ", ".join(f"SUM({one}) AS {one}" for own in names.values() for one in own)
+    sums = ", ".join(f"ROUND(SUM({one}), 6) AS {one}" for own in names.values() for one in own)
     levels = [
         f"SELECT rpad(left(division_code, {digits}), 12, '0') AS division_code, {digits} AS digits,"  # noqa: S608
         f" COUNT(*) AS village_count, {sums} FROM village GROUP BY 1"

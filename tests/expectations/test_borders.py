@@ -41,7 +41,8 @@ def test_up_to_a_hectare_is_tolerated(tmp_path: Path, tail: str, rule: str, colu
 @pytest.mark.parametrize(
     ("tail", "rule", "column", "kept"),
     [
-        ("base/division", "border_is_its_own", "overlap_m2", 0.49),
+        ("base/division", "border_is_its_own", "overlap_m2", 0.5),
+        ("base/division", "parts_cover_half", "gap_m2", 0.5),
         ("base/grid", "grid_meets_its_village", "outside_m2", 0.99),
     ],
 )
@@ -51,6 +52,12 @@ def test_a_shape_that_is_another_s_or_elsewhere_is_told(
     rows = [{"area_m2": 1e6, column: share * 1e6} for share in (0.0, kept, 1.0)]
     rows.append({"area_m2": None, column: None})
     assert broken(tmp_path, tail, rule, rows, {"area_m2": pa.float64(), column: pa.float64()}) == [2]
+
+
+def test_borders_that_cannot_be_right_stop_the_release_and_smaller_faults_do_not() -> None:
+    severity = {one["meta"]["rule_id"]: one["severity"] for one in load_suite("base/division")}
+    assert {severity[rule] for rule in ("border_is_its_own", "parts_cover_half")} == {"critical"}
+    assert {severity[rule] for rule in ("borders_do_not_overlap", "parts_cover_the_whole")} == {"warning"}
 
 
 def test_grids_have_15_digits_and_micro_grids_18_behind_a_grid_that_is_there(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import permutations
 from typing import Any
 from unittest.mock import patch
 
@@ -187,3 +188,23 @@ def test_few_people_and_those_who_are_left_are_hidden() -> None:
 def test_a_single_hidden_village_takes_the_next_smallest_along() -> None:
     # Else the town's sum less the others would tell it.
     assert shares({URBAN: 2, RURAL: 12, EMPTY: 8}) == {URBAN: True, RURAL: False, EMPTY: True}
+
+
+def test_the_order_of_rows_changes_no_figure() -> None:
+    # 0.1 + 2.9 + 2.7 is 5.7, in another order a bit less; of 3.2 that is 178.125 %, half a hundredth.
+    people, homes = settlers(URBAN, 5, dt.date(1990, 1, 1))
+    parts = [(0.1, 0.5), (2.9, 0.5), (2.7, 2.2)]
+    seen = set()
+    for order in permutations(range(3)):
+        facilities = [
+            {
+                "facility_no": str(n),
+                "division_code": URBAN,
+                "activity_area_m2": parts[n][0],
+                "floor_area_m2": parts[n][1],
+            }
+            for n in order
+        ]
+        found = reckoned(division=DIVISIONS, person=people, residence=homes, facility=facilities)
+        seen.add(told(found, URBAN, "activity_area"))
+    assert len(seen) == 1
