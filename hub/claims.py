@@ -14,7 +14,7 @@ from hub.contracts import BaseContract, Feed
 from hub.engine import Engine
 from hub.steps.link import feed_values
 
-__all__ = ["ORIGIN", "claims_of", "filled", "rank"]
+__all__ = ["ORIGIN", "claimants", "claims_of", "filled", "rank"]
 
 ORIGIN = ("dataset", "batch", "row", "as_of")
 """Columns of a claim beside those of its base table: where it came from, and when the department last touched it; where
@@ -41,6 +41,13 @@ def claims_of(hub: Hub, engine: Engine, base: BaseContract, key: str | None = No
     if not found:
         return None
     return ibis.union(*found) if len(found) > 1 else found[0]
+
+
+def claimants(hub: Hub, base: BaseContract) -> tuple[str, ...]:
+    """Every dataset that may claim something of a base table, as claims name it, by name."""
+    sources = hub.contracts.sources.values()
+    feeding = {source.tail for source in sources for feed in source.feeds if feed.entity == base.name}
+    return tuple(sorted(feeding | ({f"codelists/{base.reference['codelist']}"} if base.reference else set())))
 
 
 def _each(hub: Hub, engine: Engine, base: BaseContract, key: str | None) -> Iterator[ibis.Table]:
@@ -107,7 +114,7 @@ def rank(base: BaseContract, order: Order, claims: ibis.Table) -> ibis.Value:
     behind = ibis.literal(len(order.tails))
     named = [(claims.dataset == tail, number) for number, tail in enumerate(order.tails)]
     place = ibis.cases(*named, else_=behind) if named else behind
-    age = _LATEST - ibis.greatest(ibis.coalesce(claims.as_of.epoch_seconds(), ibis.literal(0)), 0)
+    age = _LATEST - ibis.greatest(ibis.coalesce(claims.as_of.epoch_seconds().cast("int64"), ibis.literal(0)), 0)
     gaps = ibis.greatest(_MOST_COLUMNS - filled(base, claims), 0)
     name = ("0x" + claims.dataset.hexdigest("md5").substr(0, 3)).cast("int64")
     return place.cast("int64") * _PLACE + age * _AGE + gaps * _GAPS + name

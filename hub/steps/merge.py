@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from hub.authority import order_in_force
-from hub.claims import claims_of, rank
+from hub.claims import claimants, claims_of, rank
 from hub.context import Hub
 from hub.contracts import BaseContract
 from hub.delta import delta_files
@@ -100,23 +100,47 @@ class _Builder:
         self.engine.keep(entity, derived.select(*names, *({FACTS_AS_OF} & {*derived.columns})))
 
     def _merged(self, base: BaseContract, claims: ibis.Table) -> ibis.Table:
-        """One row a key: each field from its best claim, and beside it (`<field>__from`) the dataset that gave it."""
+        """One row a key: each field from its best claim, and beside it (`<field>__from`) which dataset gave it.
+
+        Datasets are told by their place among `claimants`: DuckDB holds each long string anew for every better claim.
+        """
+        counted = claims.group_by(base.key_column).aggregate(_claims=claims.count())
+        several = self.engine.keep(f"{base.name}__several", counted.filter(counted["_claims"] > 1))
+        # Most keys have one claim: weighing those as well would take several times the memory and the time.
+        alone = self._alone(base, claims.anti_join(several, base.key_column))
+        weighed = self._weighed(base, claims.semi_join(several, base.key_column))
+        return alone.union(weighed.select(*alone.columns))
+
+    def _alone(self, base: BaseContract, claims: ibis.Table) -> ibis.Table:
+        """The rows of keys of which one dataset speaks, and so wins every field it fills."""
+        counts = {name: claims[counted].notnull().cast("int64") for name, counted in base.counted.items()}
+        fields = _claimed(base)
+        values = {name: claims[name] for name in fields}
+        number = self._number(base, claims)
+        sources = {f"{name}__from": claims[name].notnull().ifelse(number, ibis.null("int16")) for name in fields}
+        freshest = {FACTS_AS_OF: claims.as_of.cast("date")}
+        return claims.select(base.key_column, **counts, **values, **sources, **freshest)
+
+    def _weighed(self, base: BaseContract, claims: ibis.Table) -> ibis.Table:
+        """The rows of keys of which several datasets speak."""
         fields = _claimed(base)
         orders = {name: order_in_force(base, name, self.hub.as_of) for name in fields}
         ranks = {order: f"rank_{number}" for number, order in enumerate(dict.fromkeys(orders.values()))}
-        claims = claims.mutate(**{name: rank(base, order, claims) for order, name in ranks.items()})
-        picked = {
-            name: ibis.struct({"value": claims[name], "dataset": claims.dataset}).argmin(
-                claims[ranks[orders[name]]], where=claims[name].notnull()
-            )
-            for name in fields
-        }
+        ranked = {name: rank(base, order, claims) for order, name in ranks.items()}
+        claims = claims.mutate(**ranked, _number=self._number(base, claims))
+        won: dict[str, ibis.Value] = {}
+        for name in fields:
+            best, stated = claims[ranks[orders[name]]], claims[name].notnull()
+            won[name] = claims[name].argmin(best, where=stated)
+            won[f"{name}__from"] = claims["_number"].argmin(best, where=stated)
         freshest = {FACTS_AS_OF: self._freshest(claims).cast("date")}
         counts = {name: claims[counted].nunique() for name, counted in base.counted.items()}
-        grouped = claims.group_by(base.key_column).aggregate(**picked, **freshest, **counts)
-        values = {name: grouped[name]["value"] for name in fields}
-        sources = {f"{name}__from": grouped[name]["dataset"] for name in fields}
-        return grouped.select(base.key_column, *counts, **values, **sources, **{FACTS_AS_OF: grouped[FACTS_AS_OF]})
+        return claims.group_by(base.key_column).aggregate(**counts, **won, **freshest)
+
+    def _number(self, base: BaseContract, claims: ibis.Table) -> ibis.Value:
+        """The place of each claim's dataset among those that may claim something."""
+        places = ((claims.dataset == tail, place) for place, tail in enumerate(claimants(self.hub, base)))
+        return ibis.cases(*places, else_=None).cast("int16")
 
     def _freshest(self, claims: ibis.Table) -> ibis.Value:
         """When the freshest claim was stated; days of deliveries, where a list says everything again, tell less."""
@@ -125,13 +149,12 @@ class _Builder:
         return ibis.coalesce(stated, claims.as_of.max())
 
     def _lineage(self, base: BaseContract) -> None:
-        claims = self.engine.con.table(f"{base.name}__claims").select(
-            base.key_column, "dataset", "batch", "row", "as_of"
-        )
+        claims = self.engine.con.table(f"{base.name}__claims")
+        told = claims.select(base.key_column, "dataset", "batch", "row", "as_of", _number=self._number(base, claims))
         merged = self.engine.con.table(f"{base.name}__merged")
         names = _claimed(base)
-        joined = claims.join(merged, base.key_column)
-        won = ibis.array([(joined[f"{n}__from"] == joined.dataset).ifelse(n, ibis.null("string")) for n in names])
+        joined = told.join(merged.select(base.key_column, *(f"{n}__from" for n in names)), base.key_column)
+        won = ibis.array([(joined[f"{n}__from"] == joined["_number"]).ifelse(n, ibis.null("string")) for n in names])
         lineage = joined.select(
             base.key_column, "dataset", "batch", "row", "as_of", fields=won.filter(lambda name: name.notnull())
         )
