@@ -12,16 +12,21 @@ from hub.contracts import Contracts, SourceContract, System
 from hub.quiet import assert_not_quiet
 from hub.settings import Settings
 
-__all__ = ["Awake", "connection_of", "connection_to", "lock_of", "request_of", "while_awake"]
+__all__ = ["Awake", "always", "connection_of", "connection_to", "lock_of", "request_of", "while_awake"]
 
 Awake = Callable[[], None]
 """Called before each question to a system; raises `RetryError` in its quiet hours."""
 
 
-def while_awake(system: System) -> Awake:
-    """Return what is to be called before each question to a system."""
+def always() -> None:
+    """Keep on."""
+
+
+def while_awake(system: System, keep_on: Awake = always) -> Awake:
+    """Return what is to be called before each question to a system; it asks `keep_on` as well."""
 
     def awake() -> None:
+        keep_on()
         assert_not_quiet(system.name, system.quiet_hours, datetime.now(CHINA))
 
     return awake

@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import partial
 from time import monotonic
 
+from hub.ahead import one_at_a_time, pulled_ahead
+from hub.asking import Awake, always
 from hub.context import CHINA, Hub
 from hub.due import build_is_due, built_from, due_datasets, waits_for
 from hub.errors import RetryError, SetAsideError, StopError
@@ -120,7 +122,9 @@ FORWARD = Backfill()
 """The ordinary pull."""
 
 
-def pull_system(hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = FORWARD) -> list[Batch]:
+def pull_system(
+    hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = FORWARD, keep_on: Awake = always
+) -> list[Batch]:
     """Step 1 for every dataset of a department: one that fails does not stop the others.
 
     Args:
@@ -128,6 +132,7 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = 
         system: The department.
         notify: Told of every finished piece of work.
         how: Where to begin.
+        keep_on: Called before each question to the department's system; what it raises ends the pull.
 
     Raises:
         StopError, RetryError: There is no such department, or at least one dataset failed; each is named. Or another
@@ -141,7 +146,7 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = 
         hub.ledger.start_pull(system)
         for contract in contracts:
             try:
-                landed = _pulled(hub, contract.tail, how, notify)
+                landed = _pulled(hub, contract.tail, how, notify, keep_on)
             except (StopError, RetryError) as error:
                 faults.append(error)
                 continue
@@ -154,14 +159,14 @@ def pull_system(hub: Hub, system: str, notify: Notify = _quiet, how: Backfill = 
     return batches
 
 
-def _pulled(hub: Hub, tail: str, how: Backfill, notify: Notify) -> list[Batch]:
+def _pulled(hub: Hub, tail: str, how: Backfill, notify: Notify, keep_on: Awake) -> list[Batch]:
     if how.replay:
         return reopen(hub, tail, how.since)
 
     def tell(text: str) -> None:
         notify(Event("pull", text, 0, 0.0))
 
-    return pull(hub, tail, since=how.since, accept_deletions=how.accept_deletions, tell=tell)
+    return pull(hub, tail, since=how.since, accept_deletions=how.accept_deletions, tell=tell, keep_on=keep_on)
 
 
 def reopen(hub: Hub, tail: str, since: datetime | None) -> list[Batch]:
@@ -261,6 +266,8 @@ def run(
 ) -> Release | None:
     """Walk all eight steps in this process: the same tables as by Airflow.
 
+    A department is pulled while the one before it is taken in.
+
     Args:
         hub: The opened hub.
         systems: Departments to pull; none: all of them.
@@ -275,12 +282,14 @@ def run(
     for name in names:
         hub.contracts.of_system(name)  # a wrong name stops before anything is pulled
     faults: list[StopError | RetryError] = []
-    for name in names:
-        for part in (partial(pull_system, how=how), take_in):
-            try:
-                part(hub, name, notify)
-            except (StopError, RetryError) as error:
-                faults.append(error)
+    notify = one_at_a_time(notify)
+    with pulled_ahead(names, lambda name, keep_on: pull_system(hub, name, notify, how, keep_on)) as pulls:
+        for name in names:
+            for part in (pulls[name].result, partial(take_in, hub, name, notify)):
+                try:
+                    part()
+                except (StopError, RetryError) as error:
+                    faults.append(error)
     made = build(hub, notify) if not waits_for(hub) and build_is_due(hub) else None
     if hub.ledger.newest_release() is not None:
         try:

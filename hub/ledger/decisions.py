@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from hub.errors import StopError
@@ -135,11 +136,17 @@ def aliases_in_force(database: Engine) -> list[Alias]:
 
 def add_aliases(database: Engine, aliases: Iterable[Alias]) -> None:
     """Keep aliases; one that is there already is replaced."""
+    given = now()
+    rows = [
+        {"entity": one.entity, "alias_key": one.alias, "hub_key": one.key, "reason": one.reason, "given_at": given}
+        for one in aliases
+    ]
+    if not rows:
+        return
+    statement = insert(KeyAliasRow)
+    replaced = {name: statement.excluded[name] for name in ("hub_key", "reason", "given_at")}
     with Session(database) as session, session.begin():
-        for one in aliases:
-            session.merge(
-                KeyAliasRow(entity=one.entity, alias_key=one.alias, hub_key=one.key, reason=one.reason, given_at=now())
-            )
+        session.execute(statement.on_conflict_do_update(index_elements=["entity", "alias_key"], set_=replaced), rows)
 
 
 def drop_aliases(database: Engine, aliases: Iterable[Alias]) -> None:

@@ -12,7 +12,7 @@ from connectors.base import Connector, Offer, Request, Withheld, connect
 from connectors.pace import Pace
 from connectors.slices import Countable, Days
 from hub.arrivals import content_of, is_no_news, remarks
-from hub.asking import Awake, connection_of, lock_of, request_of, while_awake
+from hub.asking import Awake, always, connection_of, lock_of, request_of, while_awake
 from hub.context import Hub
 from hub.contracts import SourceContract
 from hub.deletions import brake_snapshot, compare_keys
@@ -44,7 +44,13 @@ def _nobody(text: str) -> None:
 
 
 def pull(
-    hub: Hub, tail: str, *, since: datetime | None = None, accept_deletions: bool = False, tell: Tell = _nobody
+    hub: Hub,
+    tail: str,
+    *,
+    since: datetime | None = None,
+    accept_deletions: bool = False,
+    tell: Tell = _nobody,
+    keep_on: Awake = always,
 ) -> list[Batch]:
     """Pull what a dataset's department offers and has not delivered before.
 
@@ -56,6 +62,7 @@ def pull(
         since: For a backfill: an increment begins here, where that is earlier than where the last pull ended.
         accept_deletions: Believe that rows are gone, however many.
         tell: Told of deliveries that are here already.
+        keep_on: Called before each question to the system; what it raises ends the pull.
 
     Returns:
         The batches that landed or were withheld; empty where nothing new was offered.
@@ -67,7 +74,7 @@ def pull(
     """
     contract = hub.contracts.sources[tail]
     system = hub.contracts.systems[contract.department]
-    awake = while_awake(system)
+    awake = while_awake(system, keep_on)
     awake()
     # One pull a department at a time, so that its connections and its pace are kept over all processes.
     with hub.ledger.locked(lock_of(system)):
