@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from math import isfinite
+from types import NoneType
 from typing import Any, Final
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import requests
@@ -13,13 +20,18 @@ import shapely
 
 from connectors.base import Request
 from connectors.geo_options import GEOMETRY
-from connectors.rest_answers import json_of
+from connectors.plain_points import wkb_of
+from connectors.rest_answers import is_gb, json_of
 from connectors.rest_chunks import value_of
-from connectors.rows import as_text
+from connectors.rows import as_text, quick_columns
 
 __all__ = ["feature_batch", "features_of", "geometry_types", "total_told"]
 
 _LONGEST_TOTAL: Final = 15
+_MINUS_ZERO: Final = re.compile(rb"-0(?![0-9.eE])")
+"""Of which orjson makes 0, another text."""
+_SCALARS: Final = frozenset((str, int, bool, NoneType))
+"""What is the same text however it is read; of a float only its own text has every digit."""
 
 Features = tuple[Mapping[str, Any], list[dict[str, Any]], list[str], list[bytes | None]]
 """The collection, and of its features the properties, the names as far as they have some, and the geometries."""
@@ -37,23 +49,86 @@ def features_of(response: requests.Response, *, shapes: bool) -> Features:
     Raises:
         ValueError: It is no feature collection.
     """
-    body = json_of(response)
-    features = body.get("features") if isinstance(body, dict) else None
-    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+    parsed = _parsed(response.content)
+    quick = _quick(parsed, response)
+    body = json_of(response) if quick is None else quick
+    features = _features(body)
+    if features is None:
         raise ValueError("no feature collection")
-    records = [properties if isinstance(properties := f.get("properties"), dict) else {} for f in features]
     names = [str(feature["id"]) for feature in features if feature.get("id") is not None]
-    return body, records, names, _shapes(response.content) if shapes else []
+    if not shapes:
+        return body, _records(features), names, []
+    # What orjson refuses (NaN, half a surrogate pair), Python reads.
+    whole = json.loads(response.content) if parsed is None else parsed
+    return body, _records(features), names, _shapes([feature.get("geometry") for feature in whole["features"]])
 
 
-def _shapes(content: bytes) -> list[bytes | None]:
+def _parsed(content: bytes) -> Any:
+    collects = gc.isenabled()
+    # Of a page's many objects none is garbage yet, and for each thousand of them all others would be looked through.
+    gc.disable()
     try:
-        features = orjson.loads(content)["features"]
+        return orjson.loads(content)
     except orjson.JSONDecodeError:
-        features = json.loads(content)["features"]  # what orjson refuses (NaN, half a surrogate pair), Python reads
-    texts = [_geometry(feature.get("geometry")) for feature in features]
-    shapes: list[bytes | None] = shapely.to_wkb(shapely.from_geojson(texts, on_invalid="ignore")).tolist()
+        return None
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _quick(parsed: Any, response: requests.Response) -> Mapping[str, Any] | None:
+    """The collection as `json_of` would read it, but for ids and geometries; None where that is not sure."""
+    features = _features(parsed)
+    if features is None or is_gb(response) or _MINUS_ZERO.search(response.content):
+        return None
+    records = _records(features)
+    kinds = set(map(type, chain.from_iterable(map(dict.values, records))))
+    if not kinds | {type(feature.get("id")) for feature in features} <= _SCALARS:
+        return None
+    try:
+        orjson.dumps(features)  # refuses what nests deeply, on which `json_of` has the say
+        about = orjson.dumps({name: value for name, value in parsed.items() if name != "features"})
+    except orjson.JSONEncodeError:
+        return None
+    if int in kinds:
+        for record in records:
+            record.update([(name, str(value)) for name, value in record.items() if type(value) is int])
+    return {**json.loads(about, parse_float=str, parse_int=str), "features": features}
+
+
+def _features(body: Any) -> list[dict[str, Any]] | None:
+    features = body.get("features") if isinstance(body, dict) else None
+    whole = isinstance(features, list) and all(isinstance(feature, dict) for feature in features)
+    return features if whole else None
+
+
+def _records(features: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [properties if isinstance(properties := f.get("properties"), dict) else {} for f in features]
+
+
+def _shapes(geometries: Sequence[Any]) -> list[bytes | None]:
+    """Plain points all at once; each other one is written as GeoJSON once more, for shapely to read."""
+    found = np.full(len(geometries), None, dtype=object)
+    places = [_place(geometry) for geometry in geometries]
+    plain = np.array([place is not None for place in places], dtype=bool)
+    if plain.any():
+        found[plain] = wkb_of(np.array([place for place in places if place is not None]))
+    if not plain.all():
+        texts = [_geometry(geometry) for geometry, place in zip(geometries, places, strict=True) if place is None]
+        found[~plain] = shapely.to_wkb(shapely.from_geojson(texts, on_invalid="ignore"))
+    shapes: list[bytes | None] = found.tolist()
     return shapes
+
+
+def _place(geometry: Any) -> list[float] | None:
+    """Where a point of two numbers lies that says nothing else; None of any other geometry."""
+    if not isinstance(geometry, dict) or len(geometry) != 2 or geometry.get("type") != "Point":
+        return None
+    place = geometry.get("coordinates")
+    if not isinstance(place, list) or len(place) != 2:
+        return None
+    x, y = place
+    return place if type(x) is type(y) is float and isfinite(x) and isfinite(y) else None
 
 
 def _geometry(value: Any) -> str | None:
@@ -69,13 +144,24 @@ def feature_batch(
     request: Request, records: Sequence[Mapping[str, Any]], shapes: Sequence[bytes | None]
 ) -> pa.RecordBatch:
     """Return features as Arrow, exactly the wanted columns, the geometry as binary and all else as text."""
-    columns = [
-        pa.array(shapes, pa.binary())
-        if name == GEOMETRY
-        else pa.array([as_text(value_of(record, request.names_of(name))) for record in records], pa.string())
-        for name in request.fields
-    ]
-    return pa.record_batch(columns, names=list(request.fields))
+    texts = replace(request, fields=tuple(name for name in request.fields if name != GEOMETRY))
+    quick = quick_columns(records, texts)
+    columns = dict(zip(texts.fields, _columns(records, texts) if quick is None else quick.columns, strict=True))
+    if GEOMETRY in request.fields:
+        columns[GEOMETRY] = pa.array(shapes, pa.binary())
+    return pa.record_batch([columns[name] for name in request.fields], names=list(request.fields))
+
+
+def _columns(records: Sequence[Mapping[str, Any]], request: Request) -> list[pa.Array]:
+    """Each column in one call where all of it is text, else cell by cell."""
+    columns = []
+    for name in request.fields:
+        values = [value_of(record, request.names_of(name)) for record in records]
+        try:
+            columns.append(pa.array(values, pa.string()))
+        except pa.ArrowTypeError:
+            columns.append(pa.array([as_text(value) for value in values], pa.string()))
+    return columns
 
 
 def geometry_types(columns: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
+from connectors.plain_points import places_of, wkb_of
+
 __all__ = ["area_of", "fitting", "swapped"]
 
 Bounds = tuple[float, float, float, float]
@@ -67,6 +69,10 @@ def _within(boxes: Any, area: Bounds) -> Any:
 
 def swapped(shapes: Sequence[bytes | None], *, turn: bool) -> list[bytes | None]:
     """Return geometries as WKB of one form, with `turn` the first two coordinates exchanged; what is no WKB is null."""
+    places = places_of([shape for shape in shapes if shape is not None])
+    if places is not None:
+        points = iter(wkb_of(places[:, ::-1]))
+        return [None if shape is None else next(points) for shape in shapes] if turn else list(shapes)
     geometries = _geometries(shapes)
     if turn:
         for high in (False, True):

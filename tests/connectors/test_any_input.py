@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import math
 from contextlib import suppress
@@ -150,6 +151,35 @@ def test_any_page_of_geojson_is_features_or_refused(held: bytes) -> None:
         return
     assert len(records) == len(shapes) == len(body["features"])
     assert len(names) <= len(records)
+
+
+properties = st.dictionaries(st.sampled_from("ab"), scalar | value, max_size=2)
+coordinate = st.floats() | st.integers() | st.text(max_size=2)
+geometry = value | st.fixed_dictionaries(
+    {"type": st.sampled_from(["Point", "MultiPoint"]), "coordinates": st.lists(coordinate, max_size=3)},
+    optional={"bbox": value},
+)
+feature = st.fixed_dictionaries({}, optional={"id": scalar | value, "properties": properties, "geometry": geometry})
+TOLD_AS_GBK = {"Content-Type": "application/geo+json; charset=gbk"}
+"""What is ASCII is the same as GBK, but then only the exact reader reads it."""
+
+
+@given(held=st.lists(feature, max_size=3).map(lambda found: json.dumps({"features": found}).encode()))
+@example(b'{"features": [{"id": -0, "properties": {"a": -0}}]}')
+@example(b'{"features": [{"id": 1.50, "properties": {"a": 1E5, "b": 18446744073709551616}}]}')
+@example(
+    b'{"features": [{"properties": {"a": 12, "b": true}, "geometry": {"type": "Point", "coordinates": [-0, 1.5]}}]}'
+)
+@example(b'{"features": [{"q": %s}]}' % (b"[" * 1_000 + b"]" * 1_000))
+def test_a_page_of_geojson_read_quickly_is_the_page_read_exactly(held: bytes) -> None:
+    def read(headers: dict[str, str]) -> Any:
+        try:
+            return features_of(response_of(Answer(held, headers=headers)), shapes=True)[1:]
+        except ValueError:
+            return None
+
+    assert repr(read({})) == repr(read(TOLD_AS_GBK))
+    assert gc.isenabled()
 
 
 @given(value)
