@@ -23,15 +23,18 @@ _BATCH = 65_536
 
 def hub(url: str, folder: Path) -> None:
     """Step 1 of the walk as it is: chunk ledger, Parquet, digest and manifest."""
+    import importlib
     import os
 
     import sqlalchemy as sa
 
+    import connectors.sql  # noqa: F401  loaded before the clock runs, like the others' libraries
     from hub.context import open_hub
     from hub.settings import load_settings
     from hub.steps.pull import pull
 
     place = sa.make_url(url)
+    importlib.import_module("adbc_driver_postgresql.dbapi" if place.get_backend_name() == "postgresql" else "connectorx")
     os.environ["HUB_PLACE_PUBLIC_SECURITY_FRONT_DATABASE"] = place.set(password=None).render_as_string()
     os.environ["HUB_SECRET_PUBLIC_SECURITY_FRONT_DATABASE_PASSWORD"] = place.password or ""
     tail = "public_security/registered_resident"

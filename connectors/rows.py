@@ -187,23 +187,27 @@ def _of(record: Mapping[str, Any], names: Sequence[str]) -> Any:
 def regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Give the same rows in batches of `BATCH_ROWS`, the last one shorter; where there are none, one empty batch."""
     waiting: list[pa.RecordBatch] = []
-    rows, yielded, first = 0, False, None
+    rows, yielded, empty = 0, False, None
     for batch in batches:
-        first = first if first is not None else batch
         if batch.num_rows == 0:
-            continue
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows < BATCH_ROWS:
-            continue
-        whole = pa.concat_batches(waiting) if len(waiting) > 1 else batch
-        full = rows - rows % BATCH_ROWS
-        for start in range(0, full, BATCH_ROWS):
-            yield whole.slice(start, BATCH_ROWS)
-            yielded = True
-        rows -= full
-        waiting = [whole.slice(full)] if rows else []
+            empty = batch
+        start = 0
+        while rows + batch.num_rows - start >= BATCH_ROWS:
+            wanted = BATCH_ROWS - rows
+            waiting.append(batch.slice(start, wanted))
+            yield _joined(waiting)
+            start, rows, yielded = start + wanted, 0, True
+        if start < batch.num_rows:
+            waiting.append(batch.slice(start))
+            rows += batch.num_rows - start
     if waiting:
-        yield pa.concat_batches(waiting) if len(waiting) > 1 else waiting[0]
-    elif not yielded and first is not None:
-        yield first
+        yield _joined(waiting)
+    elif not yielded and empty is not None:
+        yield empty
+
+
+def _joined(waiting: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Take batches out of a list as one, so that nobody holds their rows a second time."""
+    one = pa.concat_batches(waiting) if len(waiting) > 1 else waiting[0]
+    waiting.clear()
+    return one

@@ -163,7 +163,8 @@ def _connectorx(url: URL, statement: str) -> Iterator[pa.RecordBatch]:
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.record_batch([pa.array([], field.type) for field in schema], names=schema.names)
+    # `pa.array([])` would ask pandas whether the list is its own, and so load 40 MB of it.
+    return pa.record_batch([pa.nulls(0, field.type) for field in schema], names=schema.names)
 
 
 def _cursor(engine: Engine, statement: Select[Any], columns: Mapping[str, TypeEngine[Any]]) -> Iterator[pa.RecordBatch]:

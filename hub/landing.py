@@ -160,8 +160,7 @@ def _write_part(batches: Iterator[pa.RecordBatch], path: Path, offset: int) -> t
     writer: pq.ParquetWriter | None = None
     try:
         for batch in batches:
-            numbers = pa.array(np.arange(offset + rows + 1, offset + rows + batch.num_rows + 1))
-            numbered = batch.append_column("_row", numbers)
+            numbered = batch.append_column("_row", _numbers(offset + rows + 1, batch.num_rows))
             if writer is None:
                 # Without dictionaries and statistics: raw rows are read once, whole.
                 writer = pq.ParquetWriter(
@@ -170,6 +169,9 @@ def _write_part(batches: Iterator[pa.RecordBatch], path: Path, offset: int) -> t
             # As a row group of its own: pages of an open one would wait in memory.
             writer.write_table(pa.Table.from_batches([numbered]))
             rows += batch.num_rows
+            # Not held while the next one comes; what reader threads have freed the C library would keep for them.
+            del batch, numbered
+            pa.default_memory_pool().release_unused()
     finally:
         if writer is not None:
             writer.close()
@@ -179,6 +181,12 @@ def _write_part(batches: Iterator[pa.RecordBatch], path: Path, offset: int) -> t
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     fresh.replace(path)
     return rows, digest
+
+
+def _numbers(first: int, count: int) -> pa.Array:
+    # `pa.array` of NumPy's numbers asks pandas whether they are its own, and so loads 40 MB of it.
+    numbers = np.arange(first, first + count, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(numbers)])
 
 
 def forget(folder: Path) -> None:

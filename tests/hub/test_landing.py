@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +39,27 @@ def test_a_part_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(RetryError):
         _write_part(breaking(), tmp_path / "part-00000.parquet", 0)
     assert not (tmp_path / "part-00000.parquet").exists()
+
+
+LANDS = """
+import pathlib, sys
+import pyarrow as pa
+from connectors.sql_streams import _empty
+from hub.landing import _write_part
+
+_write_part(iter([_empty(pa.schema({"a": pa.string()}))]), pathlib.Path(sys.argv[1]) / "part-00000.parquet", 0)
+sys.exit("pandas" in sys.modules)
+"""
+
+
+def test_landing_loads_no_pandas(tmp_path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", LANDS, str(tmp_path)], check=False).returncode == 0
+
+
+def test_rows_are_numbered_on_over_batches(tmp_path: Path) -> None:
+    batches = [pa.record_batch({"a": pa.array([n] * n, pa.int64())}) for n in (2, 0, 1)]
+    assert _write_part(iter(batches), tmp_path / "part-00000.parquet", 10)[0] == 3
+    assert pq.read_table(tmp_path / "part-00000.parquet")["_row"].to_pylist() == [11, 12, 13]
 
 
 class Ranges(Offer):
