@@ -34,7 +34,9 @@ def hub(url: str, folder: Path) -> None:
     from hub.steps.pull import pull
 
     place = sa.make_url(url)
-    importlib.import_module("adbc_driver_postgresql.dbapi" if place.get_backend_name() == "postgresql" else "connectorx")
+    importlib.import_module(
+        "adbc_driver_postgresql.dbapi" if place.get_backend_name() == "postgresql" else "connectorx"
+    )
     os.environ["HUB_PLACE_PUBLIC_SECURITY_FRONT_DATABASE"] = place.set(password=None).render_as_string()
     os.environ["HUB_SECRET_PUBLIC_SECURITY_FRONT_DATABASE_PASSWORD"] = place.password or ""
     tail = "public_security/registered_resident"
