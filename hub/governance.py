@@ -208,7 +208,9 @@ def _key_differences(connection: sa.Connection, metadata: sa.MetaData, keys: Map
         asked, found = [column.name for column in table.primary_key], keys.get(table.name, [])
         if found and found != asked:
             yield f"{table.name}: its key is ({', '.join(found)}), asked is ({', '.join(asked)})"
-        if table.name in keys and not found and connection.scalar(sa.select(sa.exists().select_from(table))):
+        bare = table.name in keys and not found and connection.scalar(sa.select(sa.exists().select_from(table)))
+        # A first release may have come to its end in between: then the key is there by now.
+        if bare and not _keys(connection).get(table.name):
             yield f"{table.name}: has rows but lost its key ({', '.join(asked)})"
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -100,6 +102,18 @@ class Keeper:
             FACTS_ON.name: staged.c[FACTS_AS_OF],
         }
 
+    def opening_rows(self, staged: pa.RecordBatch) -> pa.RecordBatch:
+        """Staged rows as a table opens with them: the contract's columns and, as `recorded` and `begins` say, more."""
+        stated = [staged[name] for name in self._columns(_FIRST_DAYS)]
+        days = [staged[FACTS_AS_OF], pa.scalar(self.as_of)] if self._is_reckoned else []
+        more = {
+            "release_number": pa.repeat(self.number, staged.num_rows),
+            HOLDS_FROM.name: pc.coalesce(*stated, *days, pa.nulls(staged.num_rows, pa.date32())),
+            FACTS_ON.name: staged[FACTS_AS_OF],
+        }
+        told = {name: staged[name] for name in staged.schema.names if name != FACTS_AS_OF} | more
+        return pa.RecordBatch.from_pydict(told)
+
     def begins(self, staged: sa.FromClause, *, opening: bool) -> sa.ColumnElement[date]:
         """From when a new row holds: the day it states itself.
 
@@ -107,7 +121,7 @@ class Keeper:
         later holds from its freshest claim's day, else the release's. So does what the hub itself reckons for a day.
         """
         stated = [staged.c[name] for name in self._columns(_FIRST_DAYS)]
-        if opening and self.target.name not in RECKONED:
+        if opening and not self._is_reckoned:
             return sa.func.coalesce(*stated, sa.cast(sa.null(), sa.Date()))
         return sa.func.coalesce(*stated, staged.c[FACTS_AS_OF], self._day)
 
@@ -134,6 +148,10 @@ class Keeper:
 
     def _columns(self, names: tuple[str, ...]) -> list[str]:
         return [name for name in names if name in self.target.c]
+
+    @property
+    def _is_reckoned(self) -> bool:
+        return self.target.name in RECKONED
 
     @property
     def _day(self) -> sa.ColumnElement[date]:

@@ -221,10 +221,12 @@ def test_killed_and_run_again_gives_the_same(hub: Hub, database_url: str, moment
     assert query(hub, "SELECT relname FROM pg_class WHERE relname LIKE 'staged%'") == []
 
 
-def test_second_process_waits_for_the_first(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    release(hub)
-    # An addition: where old rows are touched, the locks of rows alone would make the second one wait.
-    put(hub, "facility", {"facility_no": "F1", "floor_area_m2": 400.0}, {"facility_no": "F2"})
+@pytest.mark.parametrize("number", [1, 2])
+def test_second_process_waits_for_the_first(hub: Hub, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    if number == 2:
+        release(hub)
+        # An addition: where old rows are touched, the locks of rows alone would make the second one wait.
+        put(hub, "facility", {"facility_no": "F1", "floor_area_m2": 400.0}, {"facility_no": "F2"})
     found: list[Release | None] = []
     second = threading.Thread(target=lambda: found.append(release(hub)))
     record = step._record
@@ -235,7 +237,7 @@ def test_second_process_waits_for_the_first(hub: Hub, monkeypatch: pytest.Monkey
         record(*arguments)
 
     monkeypatch.setattr(step, "_record", slowly)
-    assert made(release(hub)).number == 2
+    assert made(release(hub)).number == number
     second.join()
     assert found == [None]
 
@@ -257,6 +259,35 @@ def test_what_was_dropped_is_filled_by_the_next_number(hub: Hub, dropped: str) -
     assert keys(hub) == [("P1", 2), ("P2", 2)]
 
 
+def test_a_new_table_beside_live_ones_keeps_no_reader_waiting(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(hub)
+    with hub.database.begin() as connection:
+        connection.execute(sa.text("DROP TABLE governance.address CASCADE"))
+    seen: list[list[tuple[Any, ...]]] = []
+    change = step._Merge._change
+
+    def reads_first(merge: Any, base: Any) -> Any:
+        with hub.database.connect() as connection:
+            connection.execute(sa.text("SET lock_timeout = '1s'"))
+            seen.append(
+                [tuple(row) for row in connection.execute(sa.text("SELECT address_code FROM governance.address"))]
+            )
+        return change(merge, base)
+
+    monkeypatch.setattr(step._Merge, "_change", reads_first)
+    put(hub, "person", person("P1"))
+    second = made(release(hub))
+    assert (seen, second.tables["address"]["inserted"], second.tables["person"]["deleted"]) == ([[]], 1, 1)
+    assert query(hub, "SELECT address_code, release_number FROM governance.address") == [("A1", 2)]
+
+
+def test_first_release_stores_rows_frozen(hub: Hub) -> None:
+    """Whoever reads them later need not look up whether their transaction was committed."""
+    release(hub)
+    whole = "SELECT relallvisible = relpages FROM pg_class WHERE oid = 'governance.person'::regclass"
+    assert query(hub, whole) == [(True,)]
+
+
 def test_missing_base_table_is_named(hub: Hub) -> None:
     hub.lake.base("grid").rename(hub.lake.root / "elsewhere")
     with pytest.raises(StopError, match="base/grid: the base table is not in the lake"):
@@ -275,14 +306,16 @@ def test_lost_database_may_be_tried_again(hub: Hub, monkeypatch: pytest.MonkeyPa
     release(hub)
     put(hub, "person", person("P6"))
 
-    def cut(*_: Any) -> None:
+    record = step._record
+
+    def cut_off(*arguments: Any) -> None:
         with hub.database.begin() as connection:
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
             connection.execute(sa.text(f"{others} AND datname = current_database()"))
+        record(*arguments)
 
     with monkeypatch.context() as patch:
-        record = step._record
-        patch.setattr(step, "_record", lambda *arguments: (cut(), record(*arguments)))
+        patch.setattr(step, "_record", cut_off)
         with pytest.raises(RetryError, match="the database gave up"):
             release(hub)
     assert keys(hub) == [("P1", 1), ("P2", 1)]
