@@ -1,4 +1,4 @@
-"""Reads Delta tables of the lake as the Parquet files of one version, so that any engine streams them."""
+"""Delta tables of the lake: read as the Parquet files of one version, so that any engine streams them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from urllib.parse import unquote
 
 import ibis
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, WriterProperties
 
 from hub.engine import Engine
 
-__all__ = ["delta_files", "delta_table"]
+__all__ = ["PARTS", "delta_files", "delta_table"]
+
+# A row group is read by one thread: in the writer's own size, a table would be one and its readers would queue.
+PARTS = WriterProperties(compression="SNAPPY", max_row_group_size=122_880, statistics_truncate_length=64)
+"""How tables are written."""
 
 
 def delta_files(path: Path, version: int | None = None) -> list[Path]:

@@ -57,12 +57,17 @@ class Engine:
         """Compute a table now and hold it under a name, in place of what had that name."""
         held = f"{name}__{next(self._numbers)}"
         self.con.create_table(held, table)
-        # By SQL: Ibis 12 writes its own DROP without the name (with the sqlglot of our lock).
-        known = "SELECT table_type FROM information_schema.tables WHERE table_name = ?"
-        for (kind,) in self.con.con.execute(known, [name]).fetchall():
-            self.con.raw_sql(f'DROP {"VIEW" if kind == "VIEW" else "TABLE"} "{name}"')
+        self.let_go(name)
         self.con.raw_sql(f'ALTER TABLE "{held}" RENAME TO "{name}"')
         return self.con.table(name)
+
+    def let_go(self, *names: str) -> None:
+        """Free what is held under names, so that what follows need not spill; a name that holds nothing is no fault."""
+        # By SQL: Ibis 12 writes its own DROP without the name (with the sqlglot of our lock).
+        known = "SELECT table_type FROM information_schema.tables WHERE table_name = ?"
+        for name in names:
+            for (kind,) in self.con.con.execute(known, [name]).fetchall():
+                self.con.raw_sql(f'DROP {"VIEW" if kind == "VIEW" else "TABLE"} "{name}"')
 
     def define(self, name: str, query: str) -> ibis.Table:
         """Hold a SELECT over held tables as a view.

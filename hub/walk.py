@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -19,7 +20,7 @@ from hub.steps.check import check_together
 from hub.steps.conform import conform
 from hub.steps.deliver import deliver
 from hub.steps.link import link
-from hub.steps.merge import merge, merge_inputs
+from hub.steps.merge import build_tables, judge_tables, merge_inputs
 from hub.steps.publish import publish
 from hub.steps.pull import pull
 from hub.steps.release import Release, release
@@ -241,14 +242,18 @@ def _take_in_dataset(hub: Hub, tail: str, watch: _Watch) -> list[Batch]:
 
 
 def build(hub: Hub, notify: Notify = _quiet) -> Release | None:
-    """Steps 4 to 6: the present rows become base tables and go live; None where nothing changed."""
+    """Steps 4 to 6: the present rows become base tables and go live; None where nothing changed.
+
+    The tables are judged while their rows are on their way into the database, where none goes live before the verdict.
+    """
     watch = _Watch(notify)
     with hub.ledger.locked("build"):
         # Asked before the work and written after it: what is checked meanwhile, or a build that fails, is due again.
         inputs = merge_inputs(hub)
         watch.tell("link", "", sum(link(hub).values()))
-        watch.tell("merge", "", sum(merge(hub).values()))
-        made = release(hub)
+        watch.tell("merge", "", sum(build_tables(hub).values()))
+        with ThreadPoolExecutor(1, thread_name_prefix="judge") as pool:
+            made = release(hub, pool.submit(judge_tables, hub).result)
         write_atomically(built_from(hub), json.dumps(inputs, indent=1).encode())
         watch.tell("release", "", sum(table["rows"] for table in made.tables.values()) if made else 0)
     return made

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
-from hub.contracts import ProductContract
 from hub.engine import Engine
 from hub.errors import RetryError, StopError
+from hub.exchange.in_turn import in_turn
+from hub.exchange.packs import pack_village, write_texts
 from hub.exchange.pushing import KIND, Fault, push_products
-from hub.exchange.readable import csv_bytes, product_table, readable
+from hub.exchange.readable import product_table
 from hub.exchange.receipts import last_hashes
-from hub.exchange.signing import sign
 from hub.exchange.versions import ProductVersion, newest_versions
 from hub.ledger import now
 from hub.ledger.models import DeliveryRow
@@ -31,7 +28,8 @@ from hub.store import write_atomically
 
 __all__ = ["Delivery", "deliver"]
 
-_ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # fixed, so that equal contents make equal packs
+_AHEAD = 4
+"""Packs that are made while one is sent."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,13 @@ def deliver(hub: Hub) -> list[Delivery]:
             deliveries were made before this is raised.
     """
     versions = {version.name: version for version in newest_versions(hub)}
-    with hub.ledger.locked("deliver"), hub.engine() as engine, tempfile.TemporaryDirectory() as scratch:
-        made = list(_villages(hub, engine, versions, Path(scratch)))
+    with (
+        hub.ledger.locked("deliver"),
+        hub.engine() as engine,
+        tempfile.TemporaryDirectory() as scratch,
+        ThreadPoolExecutor(hub.settings.threads, thread_name_prefix="pack") as pool,
+    ):
+        made = list(_villages(hub, engine, pool, versions, Path(scratch)))
         made += _departments(hub, engine, versions)
         pushed, faults = push_products(hub)
     if faults:
@@ -79,44 +82,22 @@ def _together(faults: list[Fault]) -> Fault:
     return kind("deliver", came, faults[0].allowed, faults[0].do)
 
 
-def _villages(hub: Hub, engine: Engine, versions: dict[str, ProductVersion], scratch: Path) -> Iterator[Delivery]:
+def _villages(
+    hub: Hub, engine: Engine, pool: Executor, versions: dict[str, ProductVersion], scratch: Path
+) -> Iterator[Delivery]:
     products = [p for p in hub.contracts.products.values() if p.subscriber_kind == "village" and p.name in versions]
     if not products:
         return
     release = max(versions[product.name].release_number for product in products)
+    texts = [write_texts(hub, engine, pool, product, versions[product.name], scratch) for product in products]
+    summary = next(one for one in texts if one.product.by_name[one.product.scope_column].unique)
+    facts = {"release": release, "as_of": summary.version.as_of_date.isoformat()}
     last = last_hashes(hub, "village")
-    readers = [_Cursor(hub, engine, product, versions[product.name].version, scratch) for product in products]
-    summary = next(cursor for cursor in readers if cursor.product.by_name[cursor.product.scope_column].unique)
-    for code in summary.codes():
-        texts = [(cursor.product, *cursor.take(code)) for cursor in readers]
-        content = hashlib.sha256()
-        for product, text, _rows in texts:
-            content.update(f"{product.name}|{product.version_text}|".encode() + text)
-        if last.get(code) == content.hexdigest():
+    for pack in in_turn(pool, partial(pack_village, hub, texts, facts, last), summary.places, _AHEAD):
+        if pack is None:
             continue
-        rows = sum(count for _product, _text, count in texts)
-        manifest = {
-            "division_code": code,
-            "release": release,
-            "as_of": versions[summary.product.name].as_of_date.isoformat(),
-            "content_sha256": content.hexdigest(),
-            "products": [
-                {
-                    "name": product.name,
-                    "title": product.title,
-                    "file": f"{product.title}.csv",
-                    "version": versions[product.name].version,
-                    "rows": count,
-                    "sha256": hashlib.sha256(text).hexdigest(),
-                    "use": product.sharing["condition"],
-                }
-                for product, text, count in texts
-            ],
-        }
-        files = {f"{product.title}.csv": text for product, text, _count in texts}
-        pack = _zip({**files, "manifest.json": sign(hub, manifest)})
-        path = hub.lake.outbox() / "village" / code / f"{code}-r{release}.zip"
-        yield _send(hub, _Parcel("village", code, release, content.hexdigest(), path, pack, rows))
+        path = hub.lake.outbox() / "village" / pack.code / f"{pack.code}-r{release}.zip"
+        yield _send(hub, _Parcel("village", pack.code, release, pack.content_hash, path, pack.content, pack.rows))
 
 
 def _departments(hub: Hub, engine: Engine, versions: dict[str, ProductVersion]) -> Iterator[Delivery]:
@@ -159,6 +140,7 @@ class _Parcel:
 def _send(hub: Hub, parcel: _Parcel) -> Delivery:
     """Note the delivery as due, write the file, note it as sent: what is interrupted stays due."""
     file = parcel.path.relative_to(hub.lake.root).as_posix()
+    digest = hashlib.sha256(parcel.content).hexdigest()
     with Session(hub.database) as session, session.begin():
         session.query(DeliveryRow).filter_by(receiver=parcel.receiver, receiver_kind=parcel.kind, state="due").delete()
         row = DeliveryRow(
@@ -168,7 +150,7 @@ def _send(hub: Hub, parcel: _Parcel) -> Delivery:
             content_hash=parcel.content_hash,
             state="due",
             file=file,
-            file_sha256=hashlib.sha256(parcel.content).hexdigest(),
+            file_sha256=digest,
             rows=parcel.rows,
             delivered_at=now(),
         )
@@ -177,65 +159,7 @@ def _send(hub: Hub, parcel: _Parcel) -> Delivery:
         number = row.id
     write_atomically(parcel.path, parcel.content)
     told = {"kind": parcel.kind, "receiver": parcel.receiver, "release": parcel.release, "rows": parcel.rows}
-    hub.ledger.audit("delivered", "hub", {**told, "file_sha256": hashlib.sha256(parcel.content).hexdigest()})
+    hub.ledger.audit("delivered", "hub", {**told, "file_sha256": digest})
     with Session(hub.database) as session, session.begin():
         session.get_one(DeliveryRow, number).state = "sent"
     return Delivery(parcel.kind, parcel.receiver, file, parcel.rows)
-
-
-class _Cursor:
-    """Reads a product village by village in one pass, so that memory holds one village's rows."""
-
-    def __init__(self, hub: Hub, engine: Engine, product: ProductContract, version: int, scratch: Path) -> None:
-        self.product = product
-        table = product_table(engine, hub.lake, product, version)
-        shown = readable(table, product, hub.contracts.codelists)
-        self._scope = product.by_name[product.scope_column].title
-        self._file = scratch / f"{product.name}.parquet"
-        engine.write(
-            shown.order_by([self._scope, *(name for name in shown.columns if name != self._scope)]), self._file
-        )
-        self.schema = shown.schema().to_pyarrow()
-        self._villages = self._read()
-        self._next = next(self._villages, None)
-
-    def codes(self) -> list[str]:
-        """All villages of this product, sorted."""
-        return sorted(set(pq.read_table(self._file, columns=[self._scope])[self._scope].to_pylist()))
-
-    def take(self, code: str) -> tuple[bytes, int]:
-        """One village's rows as CSV, and how many they are; ask for villages in ascending order."""
-        while self._next is not None and self._next[0] < code:
-            self._next = next(self._villages, None)
-        if self._next is None or self._next[0] != code:
-            return csv_bytes([], self.schema), 0
-        batches = self._next[1]
-        return csv_bytes(batches, self.schema), sum(batch.num_rows for batch in batches)
-
-    def _read(self) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
-        """Cut the ordered rows where the village changes."""
-        code = ""
-        held: list[pa.RecordBatch] = []
-        for batch in pq.ParquetFile(self._file).iter_batches(65_536):
-            runs = pc.run_end_encode(batch[self._scope])
-            start = 0
-            for end, value in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
-                if value != code and held:
-                    yield code, held
-                    held = []
-                code = value
-                held.append(batch.slice(start, end - start))
-                start = end
-        if held:
-            yield code, held
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as pack:
-        for name, content in files.items():
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o600 << 16
-            pack.writestr(entry, content)
-    return sink.getvalue()

@@ -16,14 +16,14 @@ from hub.authority import order_in_force
 from hub.claims import claimants, claims_of, rank
 from hub.context import Hub
 from hub.contracts import BaseContract
-from hub.delta import delta_files
+from hub.delta import PARTS, delta_files
 from hub.derive import DERIVED
 from hub.engine import Engine
 from hub.errors import StopError
 from hub.gate import hold
 from hub.residing import FACTS_AS_OF
 
-__all__ = ["merge", "merge_inputs"]
+__all__ = ["build_tables", "judge_tables", "merge", "merge_inputs"]
 
 _FOR_EVER = "interval 36500 days"
 _KEPT_FOR_EVER: Mapping[str, str | None] = {
@@ -34,6 +34,13 @@ _KEPT_FOR_EVER: Mapping[str, str | None] = {
 
 
 def merge(hub: Hub) -> dict[str, int]:
+    """Build every base table and judge it: `build_tables`, then `judge_tables`."""
+    counts = build_tables(hub)
+    judge_tables(hub)
+    return counts
+
+
+def build_tables(hub: Hub) -> dict[str, int]:
     """Build every base table from the linked rows and write those that changed, with their lineage, as Delta tables.
 
     A field's value is that of the dataset its authority ranks first among those that have one, by the order in force on
@@ -46,7 +53,7 @@ def merge(hub: Hub) -> dict[str, int]:
         Rows by entity.
 
     Raises:
-        StopError: A base table would break its own contract: a key twice, a critical rule of its suite.
+        StopError: A base table would have a key twice.
     """
     counts: dict[str, int] = {}
     with hub.engine() as engine:
@@ -58,9 +65,17 @@ def merge(hub: Hub) -> dict[str, int]:
                 builder.derive(entity, derive)
         for entity in hub.contracts.base:
             counts[entity] = builder.write(entity)
+    return counts
+
+
+def judge_tables(hub: Hub) -> None:
+    """Run the suite of every base table over its newest version; see `hub.gate.hold`.
+
+    Raises:
+        StopError: A base table breaks a critical rule of its suite.
+    """
     for entity, base in hub.contracts.base.items():
         hold(hub, base, hub.lake.base(entity))
-    return counts
 
 
 def merge_inputs(hub: Hub) -> dict[str, object]:
@@ -88,6 +103,7 @@ class _Builder:
         merged = self.engine.keep(f"{entity}__merged", self._merged(base, kept))
         self.engine.keep(entity, merged.select(*base.by_name, FACTS_AS_OF))
         self._lineage(base)
+        self.engine.let_go(*(f"{entity}__{part}" for part in ("claims", "several", "merged")))
         self.claimed.add(entity)
 
     def derive(self, entity: str, function: Callable[[Mapping[str, ibis.Table], date], ibis.Table]) -> None:
@@ -184,6 +200,7 @@ class _Builder:
         if entity in self.claimed:
             lineage = self.engine.con.table(f"{entity}__lineage")
             self._write_delta(self.hub.lake.lineage(entity), lineage, lineage.columns)
+            self.engine.let_go(f"{entity}__lineage")
         return int(rows)
 
     def _write_delta(
@@ -199,6 +216,7 @@ class _Builder:
             reader.cast(schema) if schema else reader,
             mode="overwrite",
             schema_mode="overwrite",
+            writer_properties=PARTS,
             configuration=_KEPT_FOR_EVER,
         )
         DeltaTable(str(path)).create_checkpoint()

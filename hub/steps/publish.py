@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
 
 import ibis
 from deltalake import DeltaTable, write_deltalake
@@ -10,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from hub.context import Hub
 from hub.contracts import ProductContract
-from hub.delta import delta_files, delta_table
+from hub.delta import PARTS, delta_files, delta_table
 from hub.digest import table_digest
 from hub.engine import Engine
 from hub.errors import StopError
+from hub.exchange.in_turn import in_turn
 from hub.exchange.signing import sign
 from hub.exchange.versions import ProductVersion, newest_version, record_version
 from hub.gate import hold
@@ -23,6 +28,8 @@ from hub.masks import masked
 from hub.store import write_atomically
 
 __all__ = ["publish", "register_release"]
+
+_HELD = "product_rows"
 
 
 def publish(hub: Hub) -> list[ProductVersion]:
@@ -39,10 +46,18 @@ def publish(hub: Hub) -> list[ProductVersion]:
     if number is None:
         return []
     made = []
-    with hub.ledger.locked("publish"), hub.engine() as engine:
-        release = register_release(hub, engine, number)
-        for product in hub.contracts.products.values():
-            version = _publish_one(hub, engine, product, release)
+    # Two engines by turns: while one product is written and judged, the next one is cut.
+    with (
+        hub.ledger.locked("publish"),
+        hub.engine() as one,
+        hub.engine() as other,
+        ThreadPoolExecutor(1, thread_name_prefix="cut") as pool,
+    ):
+        release = register_release(hub, one, number)
+        register_release(hub, other, number)
+        turns = zip(hub.contracts.products.values(), cycle((one, other)))
+        for cut in in_turn(pool, lambda turn: _cut(hub, *turn), turns, ahead=1):
+            version = _publish_one(hub, cut, release)
             if version is not None:
                 made.append(version)
     return made
@@ -61,23 +76,31 @@ def register_release(hub: Hub, engine: Engine, number: int) -> ReleaseRow:
     return release
 
 
-def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: ReleaseRow) -> ProductVersion | None:
-    table = engine.keep("product_rows", _rows(hub, engine, product))
-    content = table_digest(table, [column.name for column in product.columns], salt=product.version_text)
+@dataclass(frozen=True)
+class _Cut:
+    """A product's rows, held by an engine, and their digest."""
+
+    product: ProductContract
+    engine: Engine
+    table: ibis.Table
+    content: str
+
+
+def _cut(hub: Hub, product: ProductContract, engine: Engine) -> _Cut:
+    table = engine.keep(_HELD, _rows(hub, engine, product))
+    columns = [column.name for column in product.columns]
+    return _Cut(product, engine, table, table_digest(table, columns, salt=product.version_text))
+
+
+def _publish_one(hub: Hub, cut: _Cut, release: ReleaseRow) -> ProductVersion | None:
+    product, table = cut.product, cut.table
     last = newest_version(hub, product.name)
-    if last is not None and last.content_hash == content:
+    if last is not None and last.content_hash == cut.content:
         return None
     scope = table[product.scope_column]
-    facts = engine.con.to_pyarrow(table.aggregate(rows=table.count(), villages=scope.nunique())).to_pylist()[0]
-    ordered = table.order_by([column.name for column in product.columns])
+    facts = cut.engine.con.to_pyarrow(table.aggregate(rows=table.count(), villages=scope.nunique())).to_pylist()[0]
     path = hub.lake.product(product.name)
-    write_deltalake(
-        str(path),
-        engine.batches(ordered).cast(product.arrow_schema),
-        mode="overwrite",
-        schema_mode="overwrite",
-        configuration={"delta.logRetentionDuration": "interval 1095 days"},
-    )
+    _write(cut, path)
     hold(hub, product, path)
     version = ProductVersion(
         name=product.name,
@@ -85,13 +108,27 @@ def _publish_one(hub: Hub, engine: Engine, product: ProductContract, release: Re
         release_number=release.number,
         rows=facts["rows"],
         villages=facts["villages"],
-        content_hash=content,
+        content_hash=cut.content,
         published_at=now(),
         as_of_date=release.as_of_date,
     )
     write_atomically(hub.lake.product_manifest(product.name), sign(hub, _manifest(hub, product, version)))
     record_version(hub, version)
     return version
+
+
+def _write(cut: _Cut, path: Path) -> None:
+    """Write the rows as the product's next version, and let the engine go of them."""
+    ordered = cut.table.order_by([column.name for column in cut.product.columns])
+    write_deltalake(
+        str(path),
+        cut.engine.batches(ordered).cast(cut.product.arrow_schema),
+        mode="overwrite",
+        schema_mode="overwrite",
+        writer_properties=PARTS,
+        configuration={"delta.logRetentionDuration": "interval 1095 days"},
+    )
+    cut.engine.let_go(_HELD)
 
 
 def _rows(hub: Hub, engine: Engine, product: ProductContract) -> ibis.Table:

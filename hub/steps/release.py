@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypedDict
@@ -60,12 +60,16 @@ class Release:
     tables: Mapping[str, TableRelease]
 
 
-def release(hub: Hub) -> Release | None:
+def release(hub: Hub, judged: Callable[[], object] = lambda: None) -> Release | None:
     """Bring every base table into the governance database, in one transaction.
 
     Readers see the old release until all of the new one is there. A second process waits for the first. Killed at
     any moment, it leaves nothing behind: rows are staged in temporary tables of the same transaction. Rows that it
     replaces or deletes go into schema `history` with it. While nothing is live at all, readers wait for the first one.
+
+    Args:
+        hub: The opened hub.
+        judged: Called once all rows are there and before any goes live; what it raises undoes the release.
 
     Returns:
         The new release, or None if no row changed.
@@ -79,14 +83,20 @@ def release(hub: Hub) -> Release | None:
         histories = align_history(connection, metadata, hub.contracts.base)
     uri = libpq_uri(hub.database.url)
     with reported("governance database"), psycopg.connect(uri) as loading, loading.cursor() as cursor:
-        made = _merge_all(hub, metadata, histories, cursor)
+        made = _merge_all(hub, metadata, histories, cursor, judged)
         if not made:
             loading.rollback()
     _keep_record(hub)
     return made
 
 
-def _merge_all(hub: Hub, metadata: sa.MetaData, histories: Mapping[str, sa.Table], cursor: _Cursor) -> Release | None:
+def _merge_all(
+    hub: Hub,
+    metadata: sa.MetaData,
+    histories: Mapping[str, sa.Table],
+    cursor: _Cursor,
+    judged: Callable[[], object],
+) -> Release | None:
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('community-data-hub release'))")
     cursor.execute("SET LOCAL work_mem = '128MB'")
     # Enough for the workers that build an index at once; sorts that fit the processor's cache take less of its time.
@@ -98,6 +108,7 @@ def _merge_all(hub: Hub, metadata: sa.MetaData, histories: Mapping[str, sa.Table
     keepers = {one: Keeper(metadata.tables[f"{SCHEMA}.{one}"], histories[one], number, hub.as_of) for one in bases}
     merges = {one: _Merge(cursor, hub, keeper, is_alone=not live) for one, keeper in keepers.items()}
     tables = {entity: merge.run(bases[entity], live.get(entity)) for entity, merge in merges.items()}
+    judged()
     if not any(table["inserted"] or table["updated"] or table["deleted"] for table in tables.values()):
         return None
     # Last of all, for it keeps readers out until the commit.

@@ -18,6 +18,7 @@ from hub.context import Hub
 from hub.errors import ScopeError, StopError
 from hub.exchange.extract import FORMATS, count_rows, extract
 from hub.exchange.grants import create_grant
+from hub.exchange.packs import zipped
 from hub.exchange.receipts import delivery_counts, receipt
 from hub.exchange.signing import public_key, verify
 from hub.exchange.versions import newest_version, newest_versions
@@ -85,11 +86,9 @@ def test_summary_counts_what_the_roster_lists(hub: Hub, tmp_path: Path) -> None:
     assert summary[MAZHUANG]["elderly_allowance"] == 1
 
 
-def test_packs_with_equal_content_are_equal_bytes(hub: Hub) -> None:
-    from hub.steps.deliver import _zip
-
-    assert _zip({"a": b"1"}) == _zip({"a": b"1"})
-    assert zipfile.ZipFile(io.BytesIO(_zip({"a": b"1"}))).testzip() is None
+def test_packs_with_equal_content_are_equal_bytes() -> None:
+    assert zipped({"a": b"1"}) == zipped({"a": b"1"})
+    assert zipfile.ZipFile(io.BytesIO(zipped({"a": b"1"}))).testzip() is None
 
 
 @pytest.mark.parametrize("format", sorted(set(FORMATS) - {"geojson"}))

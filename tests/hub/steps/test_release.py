@@ -288,6 +288,26 @@ def test_first_release_stores_rows_frozen(hub: Hub) -> None:
     assert query(hub, whole) == [(True,)]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_verdict_that_fails_undoes_what_is_there_already(hub: Hub, number: int) -> None:
+    if number == 2:
+        release(hub)
+        put(hub, "person", person("P6"))
+    before = keys(hub) if number == 2 else []
+    asked: list[list[tuple[Any, ...]]] = []
+
+    def judged() -> None:
+        if number == 2:  # readers of a first release wait for it
+            asked.append(keys(hub))
+        raise StopError("base/person", "a rule fails", "none", "mend it")
+
+    with pytest.raises(StopError, match="a rule fails"):
+        release(hub, judged)
+    assert asked == [before] * (number - 1), "nobody sees what is not judged yet"
+    assert keys(hub) == before
+    assert made(release(hub)).number == number
+
+
 def test_missing_base_table_is_named(hub: Hub) -> None:
     hub.lake.base("grid").rename(hub.lake.root / "elsewhere")
     with pytest.raises(StopError, match="base/grid: the base table is not in the lake"):
