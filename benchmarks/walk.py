@@ -30,8 +30,9 @@ def walk(people: int, county: str, seed: int, faults: float) -> dict[str, Any]:
 
     Returns:
         `{"people", "seconds", "peak_mb", "database_peak_mb", "rows_per_second", "steps": [{"step", "rows", "seconds",
-        "peak_mb"}]}`: `seconds` from opening the hub to the last delivery; `peak_mb` is the resident memory of the
-        walking process, `database_peak_mb` that of the embedded PostgreSQL with its shared pages counted once.
+        "peak_mb"}]}`: `seconds` from opening the hub to the last delivery. Those of the steps add up to more, since
+        pulls go ahead of what is taken in; the release has the judging of its tables in it. `peak_mb` is the resident
+        memory of the walking process, `database_peak_mb` that of the embedded PostgreSQL, its shared pages once.
     """
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
         place = Path(folder)

@@ -23,6 +23,8 @@ _DRIVERS: Final[Mapping[str, str]] = {
 """A URL that names no driver gets the one installed."""
 
 _CONNECT_SECONDS: Final = "10"
+_PASSWORDS: Final = frozenset({"password", "passwd", "pwd", "sslpassword"})
+"""Words of a URL's query by which drivers take a password as well."""
 
 
 def open_engine(connection: Connection) -> Engine:
@@ -36,7 +38,7 @@ def open_engine(connection: Connection) -> Engine:
     do = f"correct the place's variable named in connectors/systems/{connection.system}.yml"
     try:
         url = make_url(connection.place)
-        if url.password:
+        if url.password or _PASSWORDS & {word.lower() for word in url.query}:
             raise StopError(where, "a place with a password in it", allowed, do)
         return create_engine(_complete(url, connection.secret), poolclass=NullPool, hide_parameters=True)
     except (NoSuchModuleError, ImportError) as error:

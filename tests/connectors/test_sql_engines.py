@@ -76,6 +76,15 @@ def test_other_databases_are_left_as_they_are() -> None:
     assert dict(open_engine(Connection("police", "front", "sql", "mysql://r@h/front", "")).url.query) == {}
 
 
-def test_a_place_with_a_password_is_refused() -> None:
-    with pytest.raises(StopError, match="a place with a password in it"):
-        open_engine(Connection("police", "front", "sql", "postgresql://r:hunter2@h/front", ""))
+@pytest.mark.parametrize(
+    "place",
+    [
+        "postgresql://r:hunter2@h/front",
+        "postgresql://r@h/front?password=hunter2",
+        "mysql://r@h/front?charset=utf8mb4&PASSWD=hunter2",
+    ],
+)
+def test_a_place_with_a_password_is_refused(place: str) -> None:
+    with pytest.raises(StopError, match="a place with a password in it") as caught:
+        open_engine(Connection("police", "front", "sql", place, ""))
+    assert "hunter2" not in str(caught.value)
