@@ -5,6 +5,7 @@ PEOPLE ?= 60000
 SEED   ?= 1
 FAULTS ?= 0.01
 VAR    ?= var
+WORKERS ?= 2
 
 BIN    := .venv/bin
 PYTHON := $(BIN)/python
@@ -27,8 +28,8 @@ run: $(READY) ## walk an invented county through all eight steps, by Airflow
 serve: $(READY) ## portal, API and Airflow's UI on what `make run` has made
 	@exec $(PYTHON) -m hub.demo serve --home "$(VAR)"
 
-test: $(READY) ## all tests
-	$(PYTHON) -m pytest
+test: $(READY) ## all tests, in WORKERS processes
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY) ## style, types, directions of imports
 	$(BIN)/ruff check

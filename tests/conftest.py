@@ -63,6 +63,10 @@ def walked() -> Iterator[tuple[Hub, Path]]:
 
 
 def _police_url() -> str | None:
-    """A database for the police tables on MariaDB, where the machine has one; else the embedded PostgreSQL."""
+    """A database for the police tables on MariaDB, where the machine has one; else the embedded PostgreSQL.
+
+    Each of the processes that share the tests has its own.
+    """
     given = os.environ.get("HUB_TEST_MARIADB_URL")
-    return str(sa.make_url(given).set(database="hub_test_walked")) if given else None
+    name = f"hub_test_walked_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    return str(sa.make_url(given).set(database=name)) if given else None

@@ -196,7 +196,7 @@ def test_keys_are_not_read_in_quiet_hours(hub: Hub, register: Register, monkeypa
         if len(asked) == 4:  # the pull, its offer, its chunk, then the keys
             raise RetryError("system", "quiet hours", "a", "d")
 
-    monkeypatch.setattr(module, "while_awake", lambda system: awake)
+    monkeypatch.setattr(module, "while_awake", lambda *_: awake)
     with pytest.raises(RetryError, match="quiet hours"):
         take(hub)
     assert len(asked) == 4

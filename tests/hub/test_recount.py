@@ -220,7 +220,7 @@ class TestFront:
             if front.hub.ledger.batches(TAIL)[-1].mark == {"cursor": "2026-10-09T12:00:00"}:
                 raise RetryError("system", "quiet hours", "a", "d")
 
-        monkeypatch.setattr("hub.steps.pull.while_awake", lambda system: awake)
+        monkeypatch.setattr("hub.steps.pull.while_awake", lambda *_: awake)
         with pytest.raises(RetryError, match="quiet hours"):
             front.pull()
         assert [batch.offer for batch in front.hub.ledger.batches(TAIL)][1:] == ["zx_rkxx from 2026-10-08T10:00:00"]
