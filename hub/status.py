@@ -8,6 +8,7 @@ from hub.context import Hub
 from hub.errors import CountsError
 from hub.exchange.receipts import delivery_counts, undelivered
 from hub.exchange.versions import newest_versions
+from hub.ledger import Batch
 from hub.ledger.repeats import repeats
 from hub.withheld import reason_of, told
 
@@ -22,64 +23,15 @@ def status(hub: Hub) -> dict[str, Any]:
     """
     batches = hub.ledger.batches()
     for batch in batches:
-        if batch.state in ("checked", "held") and batch.landed != batch.accepted + batch.quarantined + batch.duplicate:
-            raise CountsError(
-                where=batch.id,
-                came=f"{batch.landed} landed, {batch.accepted} + {batch.quarantined} + {batch.duplicate} accounted for",
-                allowed="landed = accepted + quarantined + duplicate",
-                do="keep the lake as it is and report this",
-            )
+        _adds_up(batch)
     return {
         "release": hub.ledger.newest_release(),
         "as_of": hub.as_of.isoformat(),
-        "batches": [
-            {
-                "system": batch.system,
-                "dataset": batch.tail.partition("/")[2],
-                "batch": batch.id,
-                "offer": batch.offer,
-                "mode": batch.mode,
-                "state": batch.state,
-                "landed": batch.landed,
-                "accepted": batch.accepted,
-                "quarantined": batch.quarantined,
-                "duplicate": batch.duplicate,
-            }
-            for batch in batches
-            if batch.state != "withheld"
-        ],
-        "withheld": [
-            {
-                "system": batch.system,
-                "dataset": batch.tail.partition("/")[2],
-                "batch": batch.id,
-                "offer": batch.offer,
-                "code": reason_of(batch.note)[0],
-                "reason": told(batch.note),
-            }
-            for batch in batches
-            if batch.state == "withheld"
-        ],
-        "held": [
-            {
-                "system": batch.system,
-                "dataset": batch.tail.partition("/")[2],
-                "batch": batch.id,
-                "offer": batch.offer,
-                "code": reason_of(batch.note)[0],
-                "reason": told(batch.note),
-            }
-            for batch in batches
-            if batch.state == "held"
-        ],
+        "batches": [_counted(batch) for batch in batches if batch.state != "withheld"],
+        "withheld": [_reasoned(batch) for batch in batches if batch.state == "withheld"],
+        "held": [_reasoned(batch) for batch in batches if batch.state == "held"],
         "repeated": [
-            {
-                "system": repeat.tail.partition("/")[0],
-                "dataset": repeat.tail.partition("/")[2],
-                "batch": repeat.batch,
-                "offer": repeat.offer,
-                "at": repeat.at.isoformat(),
-            }
+            {**_named(repeat.tail, repeat.batch, repeat.offer), "at": repeat.at.isoformat()}
             for repeat in repeats(hub.database)
         ],
         "products": [
@@ -95,3 +47,36 @@ def status(hub: Hub) -> dict[str, Any]:
         "deliveries": delivery_counts(hub),
         "undelivered": [{"receiver": row.receiver, "state": row.state, "reason": row.note} for row in undelivered(hub)],
     }
+
+
+def _adds_up(batch: Batch) -> None:
+    if batch.state in ("checked", "held") and batch.landed != batch.accepted + batch.quarantined + batch.duplicate:
+        raise CountsError(
+            where=batch.id,
+            came=f"{batch.landed} landed, {batch.accepted} + {batch.quarantined} + {batch.duplicate} accounted for",
+            allowed="landed = accepted + quarantined + duplicate",
+            do="keep the lake as it is and report this",
+        )
+
+
+def _named(tail: str, batch: str, offer: str) -> dict[str, Any]:
+    system, _, dataset = tail.partition("/")
+    return {"system": system, "dataset": dataset, "batch": batch, "offer": offer}
+
+
+def _counted(batch: Batch) -> dict[str, Any]:
+    return {
+        **_named(batch.tail, batch.id, batch.offer),
+        "mode": batch.mode,
+        "state": batch.state,
+        "landed": batch.landed,
+        "accepted": batch.accepted,
+        "quarantined": batch.quarantined,
+        "duplicate": batch.duplicate,
+    }
+
+
+def _reasoned(batch: Batch) -> dict[str, Any]:
+    """A batch that waits: why, for programs and for people."""
+    named = _named(batch.tail, batch.id, batch.offer)
+    return {**named, "code": reason_of(batch.note)[0], "reason": told(batch.note)}

@@ -415,6 +415,7 @@ class TestLifeOfARole:
             server.execute(f"CREATE ROLE {own} LOGIN CREATEROLE".encode())
             server.execute(f"CREATE DATABASE {database} OWNER {own}".encode())
             url = sa.make_url(postgresql_url).set(username=own, database=database)
+            by_the_administrator(sa.make_url(postgresql_url).set(database=database))
             try:
                 self.live_and_die(tmp_path, url.render_as_string(hide_password=False))
                 server.execute(f"ALTER ROLE {own} NOCREATEROLE".encode())
@@ -440,3 +441,10 @@ class TestLifeOfARole:
                     with pytest.raises(psycopg.OperationalError):
                         connected_as.execute("SELECT 1")
                 assert list_roles(hub) == []
+
+
+def by_the_administrator(url: sa.URL) -> None:
+    """Create PostGIS where the server offers it: no user of the hub's kind may."""
+    with psycopg.connect(libpq_uri(url), autocommit=True) as server:
+        if server.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'postgis'").fetchone():
+            server.execute("CREATE EXTENSION postgis")
