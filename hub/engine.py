@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,13 +70,18 @@ class Engine:
             for (kind,) in self.con.con.execute(known, [name]).fetchall():
                 self.con.raw_sql(f'DROP {"VIEW" if kind == "VIEW" else "TABLE"} "{name}"')
 
-    def define(self, name: str, query: str) -> ibis.Table:
+    def define(self, name: str, query: str) -> None:
         """Hold a SELECT over held tables as a view.
 
         As a view rather than by Ibis' own `sql`, which calls a name that is gone from DuckDB 2.
         """
         self.con.raw_sql(f'CREATE OR REPLACE VIEW "{name}" AS {query}')
-        return self.con.table(name)
+
+    def define_files(self, name: str, paths: Path | Sequence[Path]) -> None:
+        """Hold Parquet files as a view; columns are matched by name."""
+        files = [paths] if isinstance(paths, Path) else paths
+        listed = ", ".join(_quoted(path) for path in files)
+        self.define(name, f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")
 
     def batches(self, table: ibis.Table, size: int = 65_536) -> pa.RecordBatchReader:
         """Stream a table made of held tables and files; one stream an engine at a time.
@@ -84,7 +90,15 @@ class Engine:
         """
         return self.con.con.sql(ibis.to_sql(table, dialect="duckdb")).to_arrow_reader(size)
 
-    def write(self, table: ibis.Table, path: Path) -> int:
-        """Stream a table into a Parquet file and return how many rows it has."""
-        self.con.to_parquet(table, path, compression="zstd")
+    def write(self, table: ibis.Table | str, path: Path) -> int:
+        """Stream a table, or a SELECT over held tables, into a Parquet file and return how many rows it has."""
+        if isinstance(table, str):
+            # As it is: as a view it would be planned twice more, which costs more than few rows do.
+            self.con.raw_sql(f"COPY ({table}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
+        else:
+            self.con.to_parquet(table, path, compression="zstd")
         return int(pq.read_metadata(path).num_rows)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

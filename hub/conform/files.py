@@ -42,9 +42,9 @@ def conform_parts(
     Raises:
         SetAsideError: `schema_drift`: a part lacks a column of the contract.
     """
-    raw = _held(engine, "raw", _readable(parts, contract, folder))
+    engine.define_files("raw", _readable(parts, contract, folder))
     engine.keep("spellings", _spellings(contracts, contract, as_of))
-    return _write(engine, plan_of(contracts, contract.tail, raw.schema(), as_of, drifted), folder)
+    return _write(engine, plan_of(contracts, contract.tail, engine.con.get_schema("raw"), as_of, drifted), folder)
 
 
 def _spellings(contracts: Contracts, contract: SourceContract, as_of: date) -> ibis.Table:
@@ -86,10 +86,6 @@ def _readable(parts: list[Path], contract: SourceContract, folder: Path) -> list
     return parts
 
 
-def _held(engine: Engine, name: str, parts: list[Path]) -> ibis.Table:
-    return engine.define(name, str(ibis.to_sql(engine.read(parts), dialect="duckdb")))
-
-
 def _require_columns(part: pa.Schema, contract: SourceContract) -> None:
     wanted = {column.physical_name for column in contract.columns}
     missing = sorted(wanted - set(part.names))
@@ -106,10 +102,10 @@ def _require_columns(part: pa.Schema, contract: SourceContract) -> None:
 def _write(engine: Engine, plan: Plan, folder: Path) -> int:
     """Write rows and issues, by way of cells so that each is read once; return the rows."""
     cells = folder / "cells.parquet"
-    engine.write(engine.define("reading", plan.cells), cells)
-    _held(engine, "cells", [cells])
-    rows = engine.write(engine.define("rows", plan.rows), folder / "rows.parquet")
-    engine.write(engine.define("issues", plan.issues), folder / "issues.parquet")
+    engine.write(plan.cells, cells)
+    engine.define_files("cells", cells)
+    rows = engine.write(plan.rows, folder / "rows.parquet")
+    engine.write(plan.issues, folder / "issues.parquet")
     for working in (cells, folder / "placed.parquet"):
         working.unlink(missing_ok=True)
     return rows

@@ -109,9 +109,11 @@ class _Sorter:
         for name in ("bad", "losers", "repeated", "usurping", "lines"):
             self.engine.con.raw_sql(f'CREATE TABLE "{name}" AS {getattr(sorting, name)}')
         written = {
-            name: self.engine.write(self.engine.define(name, getattr(sorting, name)), folder / f"{name}.parquet")
+            name: self.engine.write(getattr(sorting, name), folder / f"{name}.parquet")
             for name in ("quarantine", "warnings", "duplicates", "accepted")
         }
+        for name in ("warnings", "duplicates"):  # that `counts` reads
+            self.engine.define_files(name, folder / f"{name}.parquet")
         done = replace(
             self.batch,
             state="checked",

@@ -133,7 +133,8 @@ def _write(cut: _Cut, path: Path) -> None:
 
 def _rows(hub: Hub, engine: Engine, product: ProductContract) -> ibis.Table:
     """The query's rows inside the hub's division, masked and typed as the contract says."""
-    found = engine.define("product_query", product.query)
+    engine.define("product_query", product.query)
+    found = engine.con.table("product_query")
     missing = [column.name for column in product.columns if column.name not in found.columns]
     extra = [name for name in found.columns if name not in product.by_name and not name.startswith("_")]
     if missing or extra:

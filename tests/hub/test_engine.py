@@ -54,7 +54,8 @@ def test_kept_table_replaces_a_view_of_that_name(engine: Engine) -> None:
 
 def test_defined_view_follows_its_tables(engine: Engine) -> None:
     numbers(engine, 3)
-    view = engine.define("total", "SELECT sum(n) AS n FROM numbers")
+    engine.define("total", "SELECT sum(n) AS n FROM numbers")
+    view = engine.con.table("total")
     assert view.n.to_pyarrow().to_pylist() == [3]
     numbers(engine, 4)
     assert view.n.to_pyarrow().to_pylist() == [6]
