@@ -81,7 +81,7 @@ class Engine:
         """Hold Parquet files as a view; columns are matched by name."""
         files = [paths] if isinstance(paths, Path) else paths
         listed = ", ".join(_quoted(path) for path in files)
-        self.define(name, f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+        self.define(name, f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")  # noqa: S608  paths of the hub, quoted
 
     def batches(self, table: ibis.Table, size: int = 65_536) -> pa.RecordBatchReader:
         """Stream a table made of held tables and files; one stream an engine at a time.

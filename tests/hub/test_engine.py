@@ -83,6 +83,20 @@ def test_written_file_has_all_rows_compressed(engine: Engine, tmp_path: Path) ->
     assert engine.write(numbers(engine, 0), tmp_path / "y.parquet") == 0
 
 
+def test_a_select_is_written_as_it_is_and_files_are_seen_under_a_name(engine: Engine, tmp_path: Path) -> None:
+    numbers(engine, 3)
+    odd = tmp_path / "o'clock"
+    odd.mkdir()
+    assert engine.write("SELECT n FROM numbers WHERE n > 0", odd / "x.parquet") == 2
+    assert engine.write("SELECT n, 'a' AS word FROM numbers WHERE n > 1", odd / "y.parquet") == 1
+    assert pq.read_metadata(odd / "x.parquet").row_group(0).column(0).compression == "ZSTD"
+    engine.define_files("seen", [odd / "x.parquet", odd / "y.parquet"])
+    found = engine.con.table("seen").order_by("n", "word").to_pyarrow().to_pylist()
+    assert found == [{"n": 1, "word": None}, {"n": 2, "word": "a"}, {"n": 2, "word": None}]
+    engine.define_files("seen", odd / "y.parquet")
+    assert engine.con.table("seen").to_pyarrow().num_rows == 1
+
+
 def test_memory_threads_and_spill_are_bounded_and_gone_afterwards() -> None:
     with Engine(load_settings(memory_limit_mb=256, threads=1)) as opened:
         found = opened.con.raw_sql("SELECT name, value FROM duckdb_settings()").fetchall()
