@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from hub.authority import Order
 from hub.claims import rank
 from hub.cli import app
-from hub.context import Hub
+from hub.context import CHINA, Hub
 from hub.contracts import load_contracts
 from hub.delta import delta_files
 from hub.derive import RULES
@@ -104,7 +104,7 @@ def test_a_tie_in_all_is_broken_by_name_the_same_each_time() -> None:
 def test_a_delivery_that_does_not_say_when_is_of_its_day(hub: Hub) -> None:
     (batch,) = hub.ledger.batches("civil_affairs/elderly_allowance")
     linked = pq.read_table(hub.lake.linked(batch.tail) / "rows.parquet", columns=["_as_of"]).to_pylist()
-    assert [row["_as_of"].date() for row in linked] == [batch.pulled_at.date()]
+    assert [row["_as_of"].date() for row in linked] == [batch.pulled_at.astimezone(CHINA).date()]
     (name,) = (one for one in explained(hub, HEAD)["person_name"].claims if one.dataset == batch.tail)
     assert name.as_of is not None
     # The day that a pull was told to take for its own outranks the clock's.
