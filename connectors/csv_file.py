@@ -18,6 +18,9 @@ from connectors.text_file import Lines, agreed_encoding, undecodable, wrong_enco
 
 __all__ = ["csv_cells", "csv_rows"]
 
+csv.field_size_limit(1 << 24)
+"""Python's own limit of 128 KiB is less than an outline of a village in WKT."""
+
 _ALLOWED: Final = "rows of as many cells as the header, at the agreed delimiter, quotes in pairs (RFC 4180)"
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +67,7 @@ def read_layer(path: Path, request: Request, crs: CRS | Shifted, where: str) -> 
             `unreadable`.
     """
     shapefile = path.suffix.lower() == ".shp"
-    if shapefile:
-        _whole_shapefile(path, where)
+    deleted = _whole_shapefile(path, where) if shapefile else 0
     pull = options_of(GeoFilePull, request)
     encoding = pull.encoding if shapefile else None
     try:
@@ -88,7 +88,7 @@ def read_layer(path: Path, request: Request, crs: CRS | Shifted, where: str) -> 
     columns, types = dict(zip(decoded, given, strict=True)), dict(zip(decoded, map(str, info["dtypes"]), strict=True))
     if info["geometry_type"]:
         columns[GEOMETRY], types[GEOMETRY] = GEOMETRY, str(info["geometry_type"])
-    return Layer(columns, types, encoding, int(info["features"]) if info["features"] >= 0 else None)
+    return Layer(columns, types, encoding, int(info["features"]) - deleted if info["features"] >= 0 else None)
 
 
 @contextmanager
@@ -130,8 +130,12 @@ def _same_crs(found: str | None, declared: CRS | Shifted, where: str, *, is_geoj
         )
 
 
-def _whole_shapefile(path: Path, where: str) -> None:
-    """Assert what GDAL passes over: all three files, each as long as its header says (ESRI white paper, dBASE III)."""
+def _whole_shapefile(path: Path, where: str) -> int:
+    """Assert what GDAL passes over: all three files, each as long as its header says (ESRI white paper, dBASE III).
+
+    Returns:
+        How many rows are marked as deleted: GDAL counts them, but does not give them.
+    """
     parts = {part.suffix.lower(): part for part in shapefile_parts(path)}
     missing = [path.stem + suffix for suffix in _NEEDED if suffix not in parts]
     if missing:
@@ -148,6 +152,14 @@ def _whole_shapefile(path: Path, where: str) -> None:
     rows, start, width = (int.from_bytes(head[a:b], "little") for a, b in ((4, 8), (8, 10), (10, 12)))
     if len(head) < 32 or parts[".dbf"].stat().st_size < start + rows * width:
         raise incomplete(where, f"its .dbf is too short for the {rows} rows its header tells")
+    return _deleted(parts[".dbf"], start, width, rows)
+
+
+def _deleted(dbf: Path, start: int, width: int, rows: int) -> int:
+    if not rows or not width:
+        return 0
+    with dbf.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        return mapped[start : start + rows * width : width].count(b"*")
 
 
 def incomplete(where: str, came: str) -> SetAsideError:

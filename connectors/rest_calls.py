@@ -99,6 +99,7 @@ class Caller:
     def _accepted(self, call: Call, answer: Answer) -> Answer:
         if call.code:
             code = at_path(answer.body, call.code)
+            code = str(code).lower() if isinstance(code, bool) else code
             if not isinstance(code, str) or code not in call.ok_codes:
                 raise self._refused(f"{call.title} answers code {shown(code)}")
         return answer

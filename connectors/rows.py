@@ -141,9 +141,12 @@ def quick_columns(records: Sequence[Mapping[str, Any]], request: Request) -> pa.
     if not records or any(request.synonyms.values()):
         return None
     kinds = [(name, _plain_type(records[0].get(name))) for name in request.fields]
+    # Arrow refuses anything but text among texts, but takes 1.5 for 1 among whole numbers.
+    if not all(_of_one_type(records, name) for name, kind in kinds if kind != pa.string()):
+        return None
     try:
         columns = pa.array(records, pa.struct(kinds)).flatten()
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
+    except (pa.ArrowTypeError, pa.ArrowInvalid, OverflowError):
         return None
     texts = [column if pa.types.is_string(column.type) else column.cast(pa.string()) for column in columns]
     return pa.record_batch(texts, schema=text_schema(request.fields))
@@ -153,6 +156,11 @@ def _plain_type(value: Any) -> pa.DataType:
     if isinstance(value, bool):
         return pa.bool_()
     return pa.int64() if isinstance(value, int) else pa.string()
+
+
+def _of_one_type(records: Sequence[Mapping[str, Any]], name: str) -> bool:
+    found = {type(record.get(name)) for record in records}
+    return len(found - {type(None)}) <= 1
 
 
 def record_batches(records: Iterable[Mapping[str, Any]], request: Request, where: str) -> Iterator[pa.RecordBatch]:

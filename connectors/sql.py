@@ -9,7 +9,7 @@ import itertools
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
@@ -241,7 +241,10 @@ class _SqlOffer(Offer):
     def _latest(self, batch: pa.RecordBatch) -> datetime | None:
         if self._cursor is None:
             return None
-        value = pc.max(batch.column(self._cursor)).as_py()
+        try:
+            value = pc.max(batch.column(self._cursor)).as_py()
+        except (OverflowError, ValueError):  # later than Python's last year: later than now, which is what counts
+            return datetime(9999, 1, 1, tzinfo=UTC if batch.schema.field(self._cursor).type.tz else None)
         return datetime.combine(value, time()) if isinstance(value, date) and not isinstance(value, datetime) else value
 
 

@@ -55,4 +55,6 @@ def _complete(url: URL, secret: str) -> URL:
         return url
     # Without a word of it, libpq would offer the department what PGPASSWORD holds: the hub's own password.
     own = {} if secret else {"password": ""}
-    return url.update_query_dict({"connect_timeout": _CONNECT_SECONDS, **dict(url.query), **own})
+    # Texts come as UTF-8 whatever the database holds them in: Arrow knows nothing else.
+    asked = {"connect_timeout": _CONNECT_SECONDS, **dict(url.query), **own, "client_encoding": "UTF8"}
+    return url.update_query_dict(asked)

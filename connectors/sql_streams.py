@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
 import adbc_driver_manager
 import pyarrow as pa
-from sqlalchemy import ColumnClause, ColumnElement, Engine, Select, cast, func, inspect, text
+from sqlalchemy import ColumnClause, ColumnElement, Engine, Select, case, cast, func, inspect, null, text, type_coerce
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import types as sql
+from sqlalchemy.dialects.mysql import BIT
 from sqlalchemy.dialects.mysql.base import ischema_names
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
@@ -61,6 +62,10 @@ _STOP_WORDS: Final = re.compile(
 _CONNECTORX_CODE: Final = re.compile(r"ERROR (\d+) \((\w{5})\)")
 
 
+class _UnfitError(Exception):
+    """A value that its column's type does not hold; it is not named."""
+
+
 class Wkb(sql.LargeBinary):
     """A geometry, given as WKB."""
 
@@ -85,13 +90,20 @@ def readable(column: ColumnClause[Any], dialect: str) -> ColumnElement[Any]:
     """Return the column as the fast readers can carry it, without loss.
 
     Geometries are WKB; PostGIS gives it in hexadecimal digits wherever it is asked for text. MariaDB's zero and partial
-    dates (0000-00-00) become null, as in every client of it: adding no days does so.
+    dates (0000-00-00) become null, as in every client of it: adding no days does so. So do PostgreSQL's infinite ones,
+    for which Arrow has no value. MariaDB's short binary columns are hexadecimal digits, its bits a whole number.
     """
-    if dialect in _MYSQL and isinstance(column.type, sql.Date | sql.DateTime):
+    kind = column.type
+    if dialect in _MYSQL and isinstance(kind, sql.Date | sql.DateTime):
         return column + text("INTERVAL 0 DAY")
-    if isinstance(column.type, Wkb):
+    if dialect == "postgresql" and isinstance(kind, sql.Date | sql.DateTime):
+        return case((func.isfinite(column), column), else_=null())
+    if dialect in _MYSQL and isinstance(kind, BIT | sql.BINARY | sql.VARBINARY):
+        number = type_coerce(column, sql.BigInteger()) + text("0")
+        return cast(number, sql.String()) if isinstance(kind, BIT) else func.hex(column, type_=sql.String())
+    if isinstance(kind, Wkb):
         return func.ST_AsBinary(column, type_=Wkb())
-    if dialect in (*_MYSQL, "postgresql") and (_kept(column.type) is None or isinstance(column.type, sql.Enum)):
+    if dialect in (*_MYSQL, "postgresql") and (_kept(kind) is None or isinstance(kind, sql.Enum)):
         return cast(column, sql.String())
     return column
 
@@ -172,15 +184,31 @@ def _cursor(engine: Engine, statement: Select[Any], columns: Mapping[str, TypeEn
     schema = pa.schema([pa.field(name, kind or pa.string()) for name, kind in zip(columns, kinds, strict=True)])
     yield _empty(schema)
     with engine.connect().execution_options(stream_results=True, max_row_buffer=BATCH_ROWS) as link:
-        for rows in link.execute(statement).partitions(BATCH_ROWS):
-            cells = zip(*rows, strict=True)
-            yield pa.record_batch(
-                [
-                    pa.array(values if kind else [None if v is None else str(v) for v in values], field.type)
-                    for values, kind, field in zip(cells, kinds, schema, strict=True)
-                ],
-                schema=schema,
-            )
+        for rows in _fitting(link.execute(statement).partitions(BATCH_ROWS)):
+            yield pa.record_batch(_arrays(rows, kinds), schema=schema)
+
+
+def _fitting(pages: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    try:
+        yield from pages
+    except (ValueError, TypeError):  # of SQLAlchemy's readers of dates and numbers; they name the value
+        raise _UnfitError from None
+
+
+def _arrays(rows: Sequence[Any], kinds: Sequence[pa.DataType | None]) -> list[pa.Array]:
+    try:
+        return [_array(values, kind) for values, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+    except (ValueError, TypeError, OverflowError):  # of Arrow, which names the value
+        raise _UnfitError from None
+
+
+def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
+    """A column of a page; SQLite holds any value in any column, and Arrow would take 1.5 for the whole number 1."""
+    if kind == pa.int64() and not {type(value) for value in values} <= {int, type(None)}:
+        raise ValueError("no whole number")
+    if kind is None:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    return pa.array(values, kind)
 
 
 @contextmanager
@@ -193,6 +221,13 @@ def database_errors(where: str) -> Iterator[None]:
     """
     try:
         yield
+    except _UnfitError:
+        raise StopError(
+            where,
+            "a value that the type of its column does not hold",
+            "dates, numbers and texts as the table's columns declare them, whole numbers of 64 bits",
+            "ask the department for a view that gives the column as text, and name the view in the contract's pull",
+        ) from None
     except (SQLAlchemyError, adbc_driver_manager.Error, RuntimeError, pa.ArrowException, OSError) as error:
         raise _translated(where, error) from None
     except BaseException as error:

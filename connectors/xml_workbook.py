@@ -21,8 +21,8 @@ _NAMESPACE: Final = "urn:schemas-microsoft-com:office:spreadsheet"
 _ROOT: Final = re.compile(r"<(?:\w+:)?Workbook\b")
 _BLOCK: Final = 1 << 16
 _WHOLE: Final = re.compile(r"-?[0-9]+")
-_FIRST_YEAR: Final = 1900
-"""An earlier moment is a time of day, which the format can only write as one of the day before its first."""
+_YEAR_OF_NO_DAY: Final = 1899
+"""A time of day, which the format can only write as one of the day before its first."""
 
 
 def is_xml_workbook(start: str) -> bool:
@@ -122,6 +122,6 @@ def _moment(said: str) -> str | None:
         moment = datetime.fromisoformat(said)
     except ValueError:
         return said or None
-    if moment.year < _FIRST_YEAR:
+    if moment.year == _YEAR_OF_NO_DAY:
         return cell_text(moment.time())
     return cell_text(moment if moment.time() != datetime.min.time() else moment.date())

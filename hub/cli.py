@@ -14,7 +14,7 @@ from hub.cli_database import add_database_commands
 from hub.cli_history import add_history_commands
 from hub.cli_indicators import add_indicator_commands
 from hub.cli_link import add_link_commands
-from hub.cli_output import AsJson, actor, console, opened, print_json, table
+from hub.cli_output import AsJson, actor, console, day_of, opened, print_json, table
 from hub.cli_outward import add_outward_commands
 from hub.cli_quality import add_quality_commands
 from hub.cli_walk import add_walk_commands
@@ -100,6 +100,9 @@ def verify_command(as_json: AsJson = False) -> None:
 def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    proxy: Annotated[
+        str, typer.Option(help="Address of the reverse proxy whose X-Forwarded-For is believed; none is by itself.")
+    ] = "",
 ) -> None:
     """Serve the portal and the API."""
     import uvicorn  # only this command needs a web server
@@ -107,7 +110,16 @@ def serve_command(
     from hub.portal import create_app
 
     with opened() as hub:
-        uvicorn.run(create_app(hub), host=host, port=port, log_level="warning", server_header=False)
+        uvicorn.run(
+            create_app(hub),
+            host=host,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            # Else anybody on this machine could give a new address with each try of an access code.
+            proxy_headers=bool(proxy),
+            forwarded_allow_ips=proxy,
+        )
 
 
 @grant_app.command("create")
@@ -145,7 +157,7 @@ def grant_create(
     if as_json:
         print_json({"id": grant.id, "operator": operator, "code": code, "expires_at": grant.expires_at})
     else:
-        console.print(f"grant {grant.id} for {operator}, until {grant.expires_at:%Y-%m-%d}")
+        console.print(f"grant {grant.id} for {operator}, until {day_of(grant.expires_at)}")
         console.print(f"access code (shown this once): [bold]{code}[/bold]")
 
 
@@ -161,7 +173,7 @@ def grant_list(as_json: AsJson = False) -> None:
         "授权 Grants",
         ["id", "holder", "operator", "scope", "purpose", "until", "revoked"],
         [
-            [g.id, g.holder, g.operator, _scope(g), g.purpose, f"{g.expires_at:%Y-%m-%d}", g.revoked_at or ""]
+            [g.id, g.holder, g.operator, _scope(g), g.purpose, day_of(g.expires_at), day_of(g.revoked_at)]
             for g in grants
         ],
     )

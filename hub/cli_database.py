@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli_output import AsJson, console, opened, print_json, table
+from hub.cli_output import AsJson, console, day_of, opened, print_json, table
 from hub.contracts import load_contracts
 from hub.dictionary import write_dictionary
 from hub.row_security import create_role, drop_role, list_roles
@@ -55,7 +55,7 @@ def role_create(
     if as_json:
         print_json({**asdict(role), "password": password})
         return
-    console.print(f"role {role.name} for {role.department}, division {role.division}, until {role.until:%Y-%m-%d}")
+    console.print(f"role {role.name} for {role.department}, division {role.division}, until {day_of(role.until)}")
     for given, names in role.columns.items():
         console.print(f"{given}: {', '.join(names)}")
     for given in role.products:
@@ -78,7 +78,7 @@ def role_list(as_json: AsJson = False) -> None:
         "数据库角色 Roles",
         ["role", "department", "division", "reads", "purpose", "until"],
         [
-            [r.name, r.department, r.division, ", ".join((*r.columns, *r.products)), r.purpose, f"{r.until:%Y-%m-%d}"]
+            [r.name, r.department, r.division, ", ".join((*r.columns, *r.products)), r.purpose, day_of(r.until)]
             for r in roles
         ],
     )

@@ -7,15 +7,16 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from hub.context import Hub, open_hub
+from hub.context import CHINA, Hub, open_hub
 
-__all__ = ["AsJson", "actor", "console", "opened", "print_json", "table"]
+__all__ = ["AsJson", "actor", "console", "day_of", "opened", "print_json", "table"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 # Piped output has no width of its own; a path tail should not be broken for that.
@@ -37,6 +38,11 @@ def opened() -> Iterator[Hub]:
 def actor() -> str:
     """Who is at the terminal, as the audit record names them."""
     return f"cli:{getpass.getuser()}"
+
+
+def day_of(moment: datetime | None) -> str:
+    """A moment's day by China's clocks; nothing where there is none."""
+    return f"{moment.astimezone(CHINA):%Y-%m-%d}" if moment else ""
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli_output import AsJson, actor, console, opened, print_json, table
+from hub.cli_output import AsJson, actor, console, day_of, opened, print_json, table
 from hub.context import CHINA
 from hub.contracts import load_contracts
 from hub.data_docs import build_docs
@@ -155,5 +155,5 @@ def notices_command(
     table(
         "变更通知 Notices",
         ["number", "dataset", "kind", "subject", "detail", "since", "closed"],
-        [[n.number, n.tail, n.kind, n.subject, n.detail, f"{n.opened_at:%Y-%m-%d}", n.closed_by or ""] for n in found],
+        [[n.number, n.tail, n.kind, n.subject, n.detail, day_of(n.opened_at), n.closed_by or ""] for n in found],
     )

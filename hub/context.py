@@ -112,10 +112,12 @@ def open_hub(settings: Settings | None = None) -> Iterator[Hub]:
         database = sa.create_engine(url, pool_pre_ping=True, pool_size=5)
         stack.callback(database.dispose)
         _migrate(database)
+        lake = Lake(settings.data_dir)
+        lake.lay_out()
         yield Hub(
             settings=settings,
             contracts=contracts,
-            lake=Lake(settings.data_dir),
+            lake=lake,
             ledger=Ledger(database),
             database=database,
             as_of=_as_of(settings),

@@ -13,6 +13,18 @@ from pathlib import Path
 __all__ = ["Lake", "replacing", "write_atomically"]
 
 
+_FOLDERS = (
+    "1-raw",
+    "2-conformed",
+    "3-checked",
+    "4-linked",
+    "5-base",
+    "6-release",
+    "7-products",
+    "8-outbox",
+)
+
+
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a fresh folder beside `target` that takes its place by one rename when the block ends well.
@@ -57,6 +69,12 @@ class Lake:
     """
 
     root: Path
+
+    def lay_out(self) -> None:
+        """Make the numbered folders, open to the hub's user alone; what an administrator opened since stays open."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for name in _FOLDERS:
+            (self.root / name).mkdir(mode=0o700, exist_ok=True)
 
     def raw(self, tail: str, batch: str) -> Path:
         """Folder of a raw batch: `part-*.parquet` and `manifest.json`."""

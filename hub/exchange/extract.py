@@ -22,7 +22,7 @@ from hub.divisions import head_of, read_history
 from hub.engine import Engine
 from hub.errors import ScopeError, StopError
 from hub.exchange.grants import DIVISION_CODE, Grant
-from hub.exchange.readable import product_table, readable
+from hub.exchange.readable import no_formulas, product_table, readable
 from hub.exchange.versions import ProductVersion, newest_version
 from hub.exchange.workbook import write_workbook
 
@@ -200,7 +200,7 @@ def _write_csv(job: _Job) -> int:
         file.write("\ufeff".encode())
         with csv.CSVWriter(file, reader.schema) as writer:
             for batch in reader:
-                writer.write_batch(batch)
+                writer.write_batch(no_formulas(batch))
                 rows += batch.num_rows
     return rows
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from hub.contracts import Codelist, ProductContract
@@ -13,7 +14,10 @@ from hub.delta import delta_table
 from hub.engine import Engine
 from hub.store import Lake
 
-__all__ = ["csv_bytes", "product_table", "readable"]
+__all__ = ["csv_bytes", "no_formulas", "product_table", "readable"]
+
+_FORMULA = r"^([=+\-@\t\r])"
+"""How a cell of a CSV begins that Excel or WPS computes."""
 
 _TOO_MANY = 5_000
 """From so many titles on, as divisions have, the codes stay: industries are 2,000."""
@@ -45,5 +49,14 @@ def csv_bytes(batches: list[pa.RecordBatch], schema: pa.Schema, *, bom: bool = T
         sink.write("\ufeff".encode())
     with csv.CSVWriter(sink, schema) as writer:
         for batch in batches:
-            writer.write_batch(batch)
+            writer.write_batch(no_formulas(batch))
     return bytes(sink.getvalue())
+
+
+def no_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Put a ' before texts that a spreadsheet would take for a formula: what a department wrote must not run."""
+    for place, name in enumerate(batch.schema.names):
+        column = batch.column(place)
+        if pa.types.is_string(column.type) and pc.any(pc.match_substring_regex(column, _FORMULA)).as_py():
+            batch = batch.set_column(place, name, pc.replace_substring_regex(column, _FORMULA, r"'\1"))
+    return batch

@@ -54,6 +54,7 @@ def download(request: Request, portal: ThePortal, grant: SignedIn, code: str, fi
 
 def _sent(hub: Hub, grant: Grant, code: str, scratch: tempfile.TemporaryDirectory[str]) -> None:
     scratch.cleanup()
-    # A town's or county's look is no receipt of the village's.
-    if grant.division_code == code:
+    # A town's or county's look is no receipt of the village's, nor is one at a part of the pack.
+    pack = {one.name for one in hub.contracts.products.values() if one.subscriber_kind == "village"}
+    if grant.division_code == code and pack <= set(grant.products):
         receipt(hub, "village", code, grant.operator)

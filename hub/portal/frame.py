@@ -32,12 +32,14 @@ class Portal:
     Attributes:
         throttle: Counts failed tries of access codes.
         calls: Counts what departments' programs ask, each of which is work.
+        ended: Sessions that were signed out -> when their day would have been over: a copied cookie opens nothing.
     """
 
     hub: Hub
     atlas: Atlas
     throttle: Throttle
     calls: Throttle = field(default_factory=lambda: Throttle(_CALLS_A_MINUTE))
+    ended: dict[str, float] = field(default_factory=dict)
 
 
 def _portal(request: Request) -> Portal:

@@ -69,7 +69,7 @@ def scorecard_page(portal: ThePortal, grant: Overseer, system: str, month: str) 
 def data_docs_page(portal: ThePortal, grant: Overseer, path: str) -> Response:
     """A page of Data Docs."""
     folder = docs_folder(portal.hub).resolve()
-    file = (folder / path).resolve()
+    file = (folder / path.replace("\0", "")).resolve()
     if not file.is_relative_to(folder) or file.suffix not in _MEDIA_TYPES or not file.is_file():
         raise HTTPException(404)
     return FileResponse(file, media_type=_MEDIA_TYPES[file.suffix])

@@ -24,6 +24,8 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 
 _AT_ONCE = 20
+_TOO_LARGE = 2**31
+"""Pairs are numbered by PostgreSQL's integer."""
 _WORDS: Mapping[str, Mapping[Language, str]] = {
     "title": {"zh": "待判断的配对", "en": "Pairs to decide"},
     "lead": {
@@ -97,6 +99,8 @@ def submit_decision(
 ) -> Response:
     """Note what the signed-in operator says of a pair."""
     check_csrf(request, csrf_token)
+    if not 0 < number < _TOO_LARGE:
+        raise HTTPException(404)
     try:
         review = decide(portal.hub.database, number, _actor(grant), verdict, reason)
     except StopError:

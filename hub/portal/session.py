@@ -44,7 +44,8 @@ def _session_grant(request: Request, portal: Portal) -> Grant | None:
     grant_id, since = request.session.get("grant"), request.session.get("since", 0)
     if grant_id is None:
         return None
-    grant = grant_in_force(portal.hub, grant_id) if time.time() - since < SESSION_SECONDS else None
+    is_over = time.time() - since >= SESSION_SECONDS or request.session.get("id") in portal.ended
+    grant = None if is_over else grant_in_force(portal.hub, grant_id)
     if grant is None:
         _forget(request)
         request.session["message"] = "session_over"
@@ -126,17 +127,27 @@ def submit_sign_in(
     if grant is None:
         return _form(request, "sign_in_failed", status=401, operator=operator)
     _forget(request)
-    request.session.update({"grant": grant.id, "since": int(time.time()), "csrf": secrets.token_urlsafe(24)})
+    fresh = {"id": secrets.token_urlsafe(12), "csrf": secrets.token_urlsafe(24)}
+    request.session.update({"grant": grant.id, "since": int(time.time()), **fresh})
     return RedirectResponse(home_of(grant), 303)
 
 
 @router.post("/signout")
-def sign_out(request: Request, csrf_token: Annotated[str, Form(max_length=100)] = "") -> Response:
-    """End the session."""
+def sign_out(request: Request, portal: ThePortal, csrf_token: Annotated[str, Form(max_length=100)] = "") -> Response:
+    """End the session, whoever else has its cookie."""
     check_csrf(request, csrf_token)
+    _end(portal, request.session.get("id"))
     _forget(request)
     request.session["message"] = "signed_out"
     return RedirectResponse("/", 303)
+
+
+def _end(portal: Portal, session_id: str | None) -> None:
+    present = time.time()
+    for old in [one for one, until in portal.ended.items() if until < present]:
+        portal.ended.pop(old, None)
+    if session_id is not None:
+        portal.ended[session_id] = present + SESSION_SECONDS
 
 
 def _try(request: Request, portal: Portal, operator: str, code: str) -> Grant | None:

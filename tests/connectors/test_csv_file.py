@@ -210,6 +210,11 @@ def test_available_names_all_columns(path: Path) -> None:
     assert available == {"a": "text", "x": "text", "b": "text"}
 
 
+def test_a_cell_may_be_long(path: Path) -> None:
+    outline = "POLYGON((" + "118.1 34.2," * 50_000 + "118.1 34.2))"
+    assert read(path, f'a,b\n1,"{outline}"\n'.encode(), "a", "b") == [["1", outline]]
+
+
 def test_line_without_end_does_not_fill_the_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_file, "LONGEST_LINE", 1000)
     assert refused(path, b"a,b\n" + b"x" * 2000) == ("unreadable", "line 2 does not end")

@@ -78,6 +78,16 @@ class TestShapefile(ConnectorSuite):
         shapefile(drop, rows)
         return source_in(drop, rows)
 
+    def test_rows_marked_as_deleted_are_none(self, source: Source, drop: Path) -> None:
+        dbf = drop / "xzq_20261101.dbf"
+        content = bytearray(dbf.read_bytes())
+        start, width = (int.from_bytes(content[at : at + 2], "little") for at in (8, 10))
+        content[start + width] = ord("*")
+        dbf.write_bytes(content)
+        offer = offer_of(source)
+        assert [row["XZQDM"] for row in rows_of(offer)] == [ROWS[0]["XZQDM"], ROWS[2]["XZQDM"]]
+        assert offer.expected_rows == 2
+
 
 class TestGeoPackage(ConnectorSuite):
     @staticmethod

@@ -146,3 +146,9 @@ def test_the_quick_way_takes_texts_whole_numbers_and_truths() -> None:
     assert quick is not None
     assert quick.to_pylist()[:2] == [{"a": "01", "b": "7", "c": "true"}, {"a": None, "b": "-1", "c": "false"}]
     assert quick_columns(records, asked("d")) is None, "a float may have lost its digits"
+
+
+@pytest.mark.parametrize("later", [1.5, True, 2**64, -(2**63) - 1, [1], "1"])
+def test_the_quick_way_leaves_a_column_alone_that_holds_more_than_whole_numbers(later: Any) -> None:
+    assert quick_columns([{"a": 1}, {"a": later}], asked("a")) is None
+    assert quick_columns([{"a": True}, {"a": 1}], asked("a")) is None

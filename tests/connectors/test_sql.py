@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -366,6 +367,25 @@ class TestSqlite(SqlSuite):
         assert rows_of(offer_of(database.source("d", [{"n": None}])))[1] == {"n": None}
         assert rows_of(offer_of(database.source("d", [{"n": None}])))[0]["n"].startswith("1.5")
 
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            ("INTEGER", "1.5"),
+            ("INTEGER", "'张三'"),
+            ("INTEGER", "9e99"),
+            ("DATE", "'2026/1/5 张三'"),
+            ("TIME", "'张三'"),
+        ],
+    )
+    def test_value_its_column_does_not_hold_stops_and_is_not_told(
+        self, database: Database, kind: str, value: str
+    ) -> None:
+        database.run(f"CREATE TABLE d (n {kind})", f"INSERT INTO d VALUES ({value})")
+        with pytest.raises(StopError, match="a value that the type of its column does not hold") as caught:
+            rows_of(offer_of(database.source("d", [{"n": None}])))
+        assert "张" not in str(caught.value)
+        assert caught.value.__suppress_context__
+
 
 def in_zone(database: Database, zone: str) -> Database:
     """The same PostgreSQL database, by whose sessions' clock it is elsewhere."""
@@ -391,6 +411,45 @@ class TestPostgresql(SqlSuite):
         yield Database(place, str(postgresql.password or SECRET), with_schema)
         with engine.begin() as link:
             link.exec_driver_sql("DROP SCHEMA front CASCADE")
+
+    def test_infinite_times_are_null(self, database: Database) -> None:
+        database.run(
+            "CREATE TABLE endless (d date, t timestamp, z timestamptz)",
+            "INSERT INTO endless VALUES ('infinity', '-infinity', 'infinity'), ('2026-02-03', '2026-02-03', NULL)",
+        )
+        rows = rows_of(offer_of(database.source("endless", [dict.fromkeys("dtz")])))
+        assert rows == [dict.fromkeys("dtz"), {"d": date(2026, 2, 3), "t": datetime(2026, 2, 3), "z": None}]  # noqa: DTZ001
+
+    def test_a_cursor_beyond_all_years_hides_no_later_rows(self, database: Database) -> None:
+        database.run(
+            "CREATE TABLE ahead (xh int, gxsj timestamptz)",
+            "INSERT INTO ahead VALUES (1, '20000-01-01 00:00:00+00'), (2, '2026-02-03 00:00:00+00')",
+        )
+        source = database.source("ahead", [{"xh": 1}])
+        offer = offer_of(increment(replace(source, request=replace(source.request, fields=("xh", "gxsj")))))
+        assert sum(batch.num_rows for batch in offer.read()) == 2
+        mark = mark_of(offer)
+        assert mark is not None
+        assert abs(datetime.fromisoformat(mark["cursor"]) - datetime.now(UTC)) < timedelta(minutes=5)
+
+    @pytest.mark.parametrize("encoding", ["EUC_CN", "LATIN1", "UTF8"])
+    def test_texts_of_a_database_in_another_encoding(self, database: Database, encoding: str) -> None:
+        name, url = f"other_{uuid.uuid4().hex[:12]}", sa.make_url(database.place)
+        text = "Müller" if encoding == "LATIN1" else "模张三"
+        with database.admin.connect().execution_options(isolation_level="AUTOCOMMIT") as link:
+            link.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+            try:
+                place = url.set(database=name).difference_update_query(["options"])
+                admin = database.admin.url.set(database=name).difference_update_query(["options"])
+                own = Database(
+                    place.render_as_string(hide_password=False),
+                    database.secret,
+                    sa.create_engine(admin.update_query_dict({"client_encoding": "UTF8"}), poolclass=sa.NullPool),
+                )
+                own.run("CREATE TABLE d (xm text)", f"INSERT INTO d VALUES ('{text}')")
+                assert rows_of(offer_of(own.source("d", [{"xm": text}]))) == [{"xm": text}]
+            finally:
+                link.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
     def test_table_of_another_schema(self, database: Database) -> None:
         database.load("hj_rkxx", ROWS)
@@ -535,6 +594,16 @@ class MariadbSuite(SqlSuite):
         )
         assert rows_of(offer_of(database.source("odd", [dict.fromkeys("nktybu")]))) == [
             {"n": "123456789012345678.123456789012", "k": "乙", "t": "10:11:12", "y": "2026", "b": b"x", "u": 5}
+        ]
+
+    def test_short_binary_columns_are_digits_and_bits_a_number(self, database: Database) -> None:
+        database.run(
+            "CREATE OR REPLACE TABLE bits (f bit(8), b binary(4), v varbinary(9))",
+            "INSERT INTO bits VALUES (b'11001000', x'00ff8001', x'00ff'), (NULL, NULL, NULL)",
+        )
+        assert rows_of(offer_of(database.source("bits", [dict.fromkeys("fbv")]))) == [
+            {"f": "200", "b": "00FF8001", "v": "00FF"},
+            dict.fromkeys("fbv"),
         ]
 
     def test_zero_and_partial_dates_are_null(self, database: Database) -> None:

@@ -69,7 +69,7 @@ def test_the_hubs_own_password_is_never_offered_to_a_department(
 def test_what_a_place_says_of_its_own_stays() -> None:
     place = "postgresql://reader@h/front?connect_timeout=3&sslmode=require"
     query = open_engine(Connection("police", "front", "sql", place, "x")).url.query
-    assert dict(query) == {"connect_timeout": "3", "sslmode": "require"}
+    assert dict(query) == {"connect_timeout": "3", "sslmode": "require", "client_encoding": "UTF8"}
 
 
 def test_other_databases_are_left_as_they_are() -> None:

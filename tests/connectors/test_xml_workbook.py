@@ -83,6 +83,7 @@ def test_named_xml_as_excel_names_it(tmp_path: Path) -> None:
         (cell("2026-10-01T00:00:00.000", "DateTime"), "2026-10-01"),
         (cell("2026-10-01T08:05:00.000", "DateTime"), "2026-10-01T08:05:00"),
         (cell("1899-12-31T08:05:00.000", "DateTime"), "08:05:00"),
+        (cell("1890-01-02T00:00:00.000", "DateTime"), "1890-01-02"),
         (cell("once", "DateTime"), "once"),
         (cell("1", "Boolean"), "true"),
         (cell("0", "Boolean"), "false"),

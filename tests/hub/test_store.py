@@ -110,3 +110,15 @@ def test_keys_are_for_the_hub_alone(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "new" / "lake")
     assert stat.S_IMODE(lake.keys().stat().st_mode) == 0o700
     assert lake.keys() == lake.root / "keys"
+
+
+def test_the_folders_are_open_to_the_hub_alone_and_stay_as_an_administrator_left_them(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "hub")
+    lake.lay_out()
+    assert len(names(lake.root)) == 8
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in lake.root.iterdir()} == {0o700}
+    lake.outbox().chmod(0o750)
+    lake.lay_out()
+    assert stat.S_IMODE(lake.outbox().stat().st_mode) == 0o750
+    for made in (lake.raw("a/b", "1"), lake.base("person"), lake.release(1), lake.product("x"), lake.linked("a/b")):
+        assert made.relative_to(lake.root).parts[0] in names(lake.root)

@@ -110,6 +110,23 @@ class TestLife:
         assert grant_in_force(hub, grant.id) == grant
         assert list_grants(hub) == [grant]
 
+    @pytest.mark.parametrize(
+        ("changed", "came"),
+        [
+            ({"operator": "王:会计"}, "without a colon"),
+            ({"operator": "王" * 61}, "1 to 60 characters"),
+            ({"operator": "王\0"}, "1 to 60 characters"),
+        ],
+    )
+    def test_a_grant_nobody_could_use_is_not_made(self, hub: Hub, changed: dict[str, Any], came: str) -> None:
+        with pytest.raises(StopError, match=came):
+            self.make(hub, **changed)
+        assert list_grants(hub) == []
+
+    def test_an_operator_is_named_without_the_spaces_around(self, hub: Hub) -> None:
+        grant, code = self.make(hub, operator=" 王会计 ")
+        assert sign_in(hub, "王会计", code) == grant
+
     def test_code_is_long_and_has_nothing_that_reads_like_something_else(self, hub: Hub) -> None:
         _, code = self.make(hub)
         assert len(code) == 19

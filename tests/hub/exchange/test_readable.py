@@ -71,3 +71,13 @@ def test_csv_has_a_mark_for_excel_and_quotes_what_needs_it() -> None:
         ["", ""],
     ]
     assert not csv_bytes([], schema, bom=False).startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(D3)", "+1", "-1", "@x", "\t=1", "\r=1"])
+def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
+    schema = pa.schema([("单位名称", pa.string()), ("人数", pa.int64())])
+    batch = pa.RecordBatch.from_pylist(
+        [{"单位名称": text, "人数": -1}, {"单位名称": "甲=乙", "人数": None}], schema=schema
+    )
+    rows = list(csv.reader(io.StringIO(csv_bytes([batch], schema, bom=False).decode(), newline="")))
+    assert rows[1:] == [[f"'{text}", "-1"], ["甲=乙", ""]]

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from hub.context import Hub
 from hub.ledger.models import AuditRow, DeliveryRow
-from tests.hub.portal.miniature import MAZHUANG, RESIDENTS_EACH, Visitor
+from tests.hub.portal.miniature import MAZHUANG, RESIDENTS_EACH, Visitor, grant_for
 
 pytestmark = pytest.mark.integration
 
@@ -66,6 +66,12 @@ def test_a_download_is_recorded_and_receipted(portal_hub: Hub, mazhuang: Visitor
     assert last.details["purpose"] == "基层治理"
     assert delivery(portal_hub).state == "receipted"
     assert delivery(portal_hub).receipted_by == last.actor
+
+
+def test_a_look_at_a_part_of_the_pack_is_no_receipt(portal_hub: Hub, visitor: Visitor) -> None:
+    visitor.sign_in(*grant_for(portal_hub, MAZHUANG, ("village_resident_roster",)))
+    assert visitor.get(f"{ROSTER}.csv").status_code == 200
+    assert delivery(portal_hub).state == "sent"
 
 
 def test_a_look_from_the_town_is_no_receipt_of_the_village(portal_hub: Hub, town: Visitor) -> None:

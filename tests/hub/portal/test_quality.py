@@ -89,3 +89,7 @@ def test_data_docs_are_served_as_they_lie(county: Visitor, site: Path) -> None:
 def test_nothing_else_of_the_lake_is_served(portal_hub: Hub, county: Visitor, site: Path, path: str) -> None:
     (portal_hub.lake.root / "5-base" / "x.html").write_text("secret", encoding="utf-8")
     assert county.get(f"/quality/docs/{path}").status_code == 404
+
+
+def test_a_path_no_file_can_have_is_not_there(county: Visitor, site: Path) -> None:
+    assert county.get("/quality/docs/%00").status_code == 404

@@ -124,5 +124,11 @@ def test_without_the_token_nothing_is_noted(portal_hub: Hub, county: Visitor, pa
     assert said(portal_hub) == []
 
 
+def test_a_number_no_pair_can_have_is_not_found(county: Visitor, pair: int) -> None:
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', county.get("/links").text)[0]
+    fields = {"csrf_token": token, "verdict": "same", "reason": "x"}
+    assert county.post(f"/links/{10**20}", data=fields).status_code == 404
+
+
 def test_an_empty_queue_says_so(county: Visitor) -> None:
     assert "目前没有待判断的配对" in county.get("/links").text

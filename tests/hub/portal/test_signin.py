@@ -94,6 +94,18 @@ def test_signing_out_ends_the_session(mazhuang: Visitor) -> None:
     assert mazhuang.get(f"/village/{MAZHUANG}").url.path == "/"
 
 
+def test_a_copied_cookie_opens_nothing_after_signing_out(mazhuang: Visitor) -> None:
+    kept = mazhuang.cookies["hub_session"]
+    mazhuang.post("/signout", data={"csrf_token": mazhuang.token()})
+    mazhuang.cookies.clear()
+    mazhuang.cookies.set("hub_session", kept)
+    assert mazhuang.get(f"/village/{MAZHUANG}").url.path == "/"
+
+
+def test_an_operator_no_database_could_name_is_unknown(visitor: Visitor) -> None:
+    assert visitor.sign_in("王\0会计", "abcd-efgh-jkmn-pqrs").status_code == 401
+
+
 def test_a_revoked_grant_is_out_at_the_next_request(portal_hub: Hub, visitor: Visitor) -> None:
     operator, code = grant_for(portal_hub, MAZHUANG)
     assert visitor.sign_in(operator, code).url.path == f"/village/{MAZHUANG}"
