@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,9 @@ __all__ = ["Page", "PagedOffer", "Position", "Progress", "digest_of", "value_of"
 
 PAGES_A_CHUNK: Final = 50
 """Pages of a chunk where the contract says nothing."""
+
+_LEAVES_SECONDS: Final = 0.001
+"""How long it takes a request to leave."""
 
 Position = Mapping[str, Any]
 """Where a page begins, JSON-able: its number, an offset, a token, a link's query."""
@@ -211,6 +215,8 @@ class PagedOffer(Offer):
                     names.clear()  # memory stays flat when all is read in one piece, too
                 self._request.pace(len(page.records))
                 coming = ahead.submit(self.page, http, progress) if more() else None
+                # Else the request would leave only after the rows are read: until then its thread cannot run.
+                time.sleep(_LEAVES_SECONDS)
                 yield from self.batches(page, progress)
 
     def _each_once(self, page: Sequence[str], names: set[str], progress: Progress) -> None:

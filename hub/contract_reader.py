@@ -14,7 +14,7 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaPr
 from pydantic import ValidationError
 
 from hub.authority import newest_order
-from hub.contract_shapes import MalformedError, require_property_shapes, require_system_shape
+from hub.contract_shapes import MalformedError, require_column_words, require_property_shapes, require_system_shape
 from hub.contract_types import (
     DRIFT_DEFAULTS,
     BaseContract,
@@ -255,7 +255,12 @@ def _told(root: Path, path: Path, error: Exception) -> list[str]:
 
 
 def _document(build: Any) -> Any:
-    return lambda path: build(OpenDataContractStandard.from_file(str(path)))
+    def read(path: Path) -> Any:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        require_column_words(raw)
+        return build(OpenDataContractStandard(**raw))
+
+    return read
 
 
 def _digest(root: Path) -> str:

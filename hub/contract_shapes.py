@@ -6,14 +6,23 @@ other files in `hub.option_faults` and its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from open_data_contract_standard.model import SchemaProperty
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hub.where import Fault, item
+from hub.where import Fault, column, item
 
-__all__ = ["MalformedError", "require_property_shapes", "require_system_shape"]
+__all__ = ["MalformedError", "require_column_words", "require_property_shapes", "require_system_shape"]
+
+_GRADES = ("L1", "L2", "L3", "L4")
+_OF_COLUMNS: Mapping[str, frozenset[str]] = {
+    "": frozenset(field.alias or name for name, field in SchemaProperty.model_fields.items()),
+    "logicalTypeOptions": frozenset({"maxLength", "pattern"}),
+    "customProperties": frozenset({"codelist", "mask"}),
+}
+"""What a column may say (ODCS 3.2): the standard's model passes over a misspelt word, and with it a grade or a key."""
 
 
 class MalformedError(Exception):
@@ -113,6 +122,48 @@ class _System(_Shape):
 
 
 _PROPERTIES: Mapping[str, type[_Shape]] = {"base": _Base, "products": _Product}
+
+
+def require_column_words(raw: Any) -> None:
+    """Assert that a contract's file is a mapping, and that its columns say nothing but what the hub reads.
+
+    Raises:
+        MalformedError: Names every word of a column that is unknown, and every grade that is none.
+    """
+    if not isinstance(raw, Mapping):
+        raise MalformedError([((), "is no mapping of a contract (ODCS 3.2)")])
+    tables = raw.get("schema")
+    table = tables[0] if isinstance(tables, list) and tables else {}
+    columns = table.get("properties") if isinstance(table, Mapping) else None
+    faults = [
+        (column(str(one.get("name")), *way), text)
+        for one in (columns if isinstance(columns, list) else ())
+        if isinstance(one, Mapping)
+        for way, text in _column_faults(one)
+    ]
+    if faults:
+        raise MalformedError(faults)
+
+
+def _column_faults(one: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    options, custom = one.get("logicalTypeOptions"), one.get("customProperties")
+    said: dict[str, list[Any]] = {
+        "": list(one),
+        "logicalTypeOptions": list(options) if isinstance(options, Mapping) else [],
+        "customProperties": [item["property"] for item in custom if isinstance(item, Mapping) and "property" in item]
+        if isinstance(custom, list)
+        else [],
+    }
+    for place, words in said.items():
+        known = _OF_COLUMNS[place]
+        for word in words:
+            if word not in known:
+                way = (place,) if place else (str(word),)
+                allowed = ", ".join(sorted(known))
+                yield way, f"column {one.get('name')!r} says {word!r}, which nobody reads; allowed: {allowed}"
+    grade = one.get("classification")
+    if grade is not None and grade not in _GRADES:
+        yield ("classification",), f"column {one.get('name')!r} has grade {grade!r}; allowed: {', '.join(_GRADES)}"
 
 
 def require_property_shapes(tail: str, properties: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ __all__ = ["ROOT", "Settings", "load_settings"]
 ROOT = Path(__file__).resolve().parent.parent
 """Where `connectors/`, `schemas/` and `expectations/` lie."""
 
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
@@ -95,7 +96,9 @@ class Settings(BaseSettings):
         if value is None and self.secrets_dir is not None and (self.secrets_dir / name).is_file():
             value = (self.secrets_dir / name).read_text(encoding="utf-8").strip()
         if value is None:
-            raise ConfigurationError([f"secret {name} is neither in HUB_SECRET_{name} nor in HUB_SECRETS_DIR"])
+            # Somebody may have written the secret itself where its name belongs.
+            told = name if _SECRET_NAME.fullmatch(name) else "…"
+            raise ConfigurationError([f"secret {told} is neither in HUB_SECRET_{told} nor in HUB_SECRETS_DIR"])
         return SecretStr(value)
 
 

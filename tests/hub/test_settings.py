@@ -143,6 +143,12 @@ def test_missing_secret_is_named(tmp_path: Path) -> None:
             settings.secret("NONE")
 
 
+def test_a_secret_in_place_of_its_name_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings().secret("Geheim!23")
+    assert "Geheim" not in str(caught.value)
+
+
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_SECRET_KEY", "hunter2")
     settings = load_settings(portal_secret="hunter2")  # noqa: S106
