@@ -10,7 +10,7 @@ from hub.exchange.receipts import delivery_counts, undelivered
 from hub.exchange.versions import newest_versions
 from hub.ledger import Batch
 from hub.ledger.repeats import repeats
-from hub.withheld import reason_of, told, withheld_deliveries
+from hub.withheld import reason_of, told
 
 __all__ = ["status"]
 
@@ -18,20 +18,17 @@ __all__ = ["status"]
 def status(hub: Hub) -> dict[str, Any]:
     """Return release, batches, withheld, held and repeated deliveries, products and what was sent, JSON-able.
 
-    A withheld delivery that was sent anew is told no more.
-
     Raises:
         CountsError: A checked batch does not add up.
     """
     batches = hub.ledger.batches()
     for batch in batches:
         _adds_up(batch)
-    waiting = {one.batch for one in withheld_deliveries(hub, hub.contracts.sources.values())}
     return {
         "release": hub.ledger.newest_release(),
         "as_of": hub.as_of.isoformat(),
         "batches": [_counted(batch) for batch in batches if batch.state != "withheld"],
-        "withheld": [_reasoned(batch) for batch in batches if batch.id in waiting],
+        "withheld": [_reasoned(batch) for batch in batches if batch.state == "withheld"],
         "held": [_reasoned(batch) for batch in batches if batch.state == "held"],
         "repeated": [
             {**_named(repeat.tail, repeat.batch, repeat.offer), "at": repeat.at.isoformat()}

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from hub.context import Hub
-from hub.contracts import load_contracts
 from hub.errors import CountsError
 from hub.exchange.versions import ProductVersion, record_version
 from hub.ledger import Batch, Ledger, migrate
@@ -41,7 +40,8 @@ def hub(database: sa.Engine, tmp_path: Path) -> Hub:
     with database.begin() as connection:
         names = ", ".join(f'ledger."{table.name}"' for table in LedgerBase.metadata.sorted_tables)
         connection.execute(sa.text(f"TRUNCATE {names}"))
-    return Hub(cast(Any, None), load_contracts(), Lake(tmp_path), Ledger(database), database, date(2026, 11, 1))
+    nothing = cast(Any, None)
+    return Hub(nothing, nothing, Lake(tmp_path), Ledger(database), database, date(2026, 11, 1))
 
 
 def batch(hub: Hub, **changed: Any) -> Batch:
@@ -114,15 +114,6 @@ def test_deliveries_set_aside_are_apart_with_their_reason(hub: Hub) -> None:
             "reason": "缺少完成标记，文件可能未传完；补传完成标记或重新交付 / drop_incomplete: …",
         }
     ]
-
-
-def test_a_delivery_that_was_sent_anew_waits_no_more(hub: Hub) -> None:
-    for state in ("withheld", "withheld", "conformed"):
-        hub.ledger.save_batch(
-            replace(hub.ledger.new_batch(TAIL, "x.csv", "increment"), state=state, note="unreadable: …")
-        )
-        found = status(hub)["withheld"]
-        assert [one["batch"] for one in found] == [b.id for b in hub.ledger.batches()[-1:] if state == "withheld"]
 
 
 def test_deliveries_that_came_twice_are_told(hub: Hub) -> None:
