@@ -12,6 +12,7 @@ from time import monotonic
 
 from hub.ahead import one_at_a_time, pulled_ahead
 from hub.asking import Awake, always
+from hub.collector import collected_seldom
 from hub.context import CHINA, Hub
 from hub.due import build_is_due, built_from, due_datasets, waits_for
 from hub.errors import RetryError, SetAsideError, StopError
@@ -266,6 +267,7 @@ def send_out(hub: Hub, notify: Notify = _quiet) -> None:
     watch.tell("deliver", "", sum(delivery.rows for delivery in deliver(hub)))
 
 
+@collected_seldom()
 def run(
     hub: Hub, systems: Iterable[str] | None = None, notify: Notify = _quiet, how: Backfill = FORWARD
 ) -> Release | None:
