@@ -244,7 +244,8 @@ class _SqlOffer(Offer):
         try:
             value = pc.max(batch.column(self._cursor)).as_py()
         except (OverflowError, ValueError):  # later than Python's last year: later than now, which is what counts
-            return datetime(9999, 1, 1, tzinfo=UTC if batch.schema.field(self._cursor).type.tz else None)
+            is_zoned = getattr(batch.schema.field(self._cursor).type, "tz", None) is not None  # a day has none
+            return datetime(9999, 1, 1, tzinfo=UTC if is_zoned else None)
         return datetime.combine(value, time()) if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
