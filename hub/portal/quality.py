@@ -68,8 +68,10 @@ def scorecard_page(portal: ThePortal, grant: Overseer, system: str, month: str) 
 @router.get("/quality/docs/{path:path}")
 def data_docs_page(portal: ThePortal, grant: Overseer, path: str) -> Response:
     """A page of Data Docs."""
+    if "\0" in path:  # which no path can hold
+        raise HTTPException(404)
     folder = docs_folder(portal.hub).resolve()
-    file = (folder / path.replace("\0", "")).resolve()
+    file = (folder / path).resolve()
     if not file.is_relative_to(folder) or file.suffix not in _MEDIA_TYPES or not file.is_file():
         raise HTTPException(404)
     return FileResponse(file, media_type=_MEDIA_TYPES[file.suffix])

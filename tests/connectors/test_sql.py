@@ -432,6 +432,14 @@ class TestPostgresql(SqlSuite):
         assert mark is not None
         assert abs(datetime.fromisoformat(mark["cursor"]) - datetime.now(UTC)) < timedelta(minutes=5)
 
+    def test_nor_does_a_day_beyond_all_years(self, database: Database) -> None:
+        database.run("CREATE TABLE days (gxsj date)", "INSERT INTO days VALUES ('20000-01-01'), ('2026-02-03')")
+        offer = offer_of(increment(database.source("days", [{"gxsj": None}])))
+        assert sum(batch.num_rows for batch in offer.read()) == 2
+        mark = mark_of(offer)
+        assert mark is not None
+        assert datetime.fromisoformat(mark["cursor"]).year < 9999
+
     @pytest.mark.parametrize("encoding", ["EUC_CN", "LATIN1", "UTF8"])
     def test_texts_of_a_database_in_another_encoding(self, database: Database, encoding: str) -> None:
         name, url = f"other_{uuid.uuid4().hex[:12]}", sa.make_url(database.place)
